@@ -1,0 +1,352 @@
+// What a configuration says, as plain structs with the defaults in place.
+//
+// The keys, their text forms, bounds and documentation are in tables.cc, one row for each member here.
+// Equality is by value, so that a reload can carry over what did not change (Where never counts). Durations
+// are milliseconds, sizes are bytes, percentages are hundredths of a percent (0 to 10000). Defaults follow
+// "what an edge proxy in front of Node needs", which is seldom nginx's 60 seconds; tables.cc says why where
+// it matters.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "config/options.h"
+#include "config/values.h"
+
+namespace banyan::config {
+
+using namespace std::chrono_literals;  // NOLINT: the defaults below read as they are written in TOML
+
+// ---------------------------------------------------------------- the process
+
+struct AccessLog {
+  enum class Format { json, combined };
+  std::string path = "off";  // absolute, or "off", "stdout", "stderr"
+  Format format = Format::combined;
+  bool operator==(const AccessLog&) const = default;
+};
+
+struct ErrorLog {
+  std::string path = "stderr";  // absolute, or "stdout", "stderr"
+  log::Level level = log::Level::info;
+  bool operator==(const ErrorLog&) const = default;
+};
+
+struct Log {
+  AccessLog access;
+  ErrorLog error;
+  bool operator==(const Log&) const = default;
+};
+
+struct Admin {
+  std::string socket;             // absolute; after loading never empty (run_dir + "/admin.sock")
+  std::optional<Address> listen;  // TCP, only with a token
+  Secret token;
+  bool operator==(const Admin&) const = default;
+};
+
+// ---------------------------------------------------------------- towards clients
+
+struct Tls {
+  enum class Version { tls1_2, tls1_3 };
+  FileRef certificate;  // PEM, leaf first
+  FileRef key;          // PEM
+  Version min_version = Version::tls1_2;
+  bool operator==(const Tls&) const = default;
+};
+
+struct Listener {
+  Address address;  // never Kind::name
+  std::optional<Tls> tls;
+  bool proxy_protocol = false;
+  uint32_t backlog = 1024;
+  Where where;
+  bool operator==(const Listener&) const = default;
+};
+
+// 0 switches a timeout off.
+struct ClientTimeouts {
+  Millis header = 10s;         // from the first byte of a head to its end
+  Millis body = 30s;           // between two reads of a body
+  Millis write = 60s;          // without progress while bytes wait for the client
+  Millis keepalive = 65s;      // idle between two requests
+  Millis keepalive_age = 1h;   // of a connection; it is closed after the answer under way
+  Millis tls_handshake = 10s;  // from accept to the end of the handshake; the PROXY header's too
+  Millis tunnel = 1h;          // WebSocket and other upgraded connections, idle in both directions
+  bool operator==(const ClientTimeouts&) const = default;
+};
+
+struct ClientLimits {
+  uint64_t head = 32 * 1024;  // request line and fields together
+  uint64_t line = 8 * 1024;   // the request line, and each field
+  uint32_t fields = 100;
+  uint32_t keepalive_requests = 1000;  // on one connection; 0 for no limit
+  uint64_t body_rate = 1024;           // bytes per second a body must arrive with; 0 for no minimum
+  Millis body_rate_after = 60s;        // from when on body_rate is asked for
+  bool operator==(const ClientLimits&) const = default;
+};
+
+struct Client {
+  ClientTimeouts timeouts;
+  ClientLimits limits;
+  bool operator==(const Client&) const = default;
+};
+
+// ---------------------------------------------------------------- towards upstreams
+
+struct Server {
+  Address address;
+  uint32_t weight = 1;
+  bool backup = false;  // used only when no other server can be
+  Where where;
+  bool operator==(const Server&) const = default;
+};
+
+// 0 switches a timeout off, but connect's.
+struct UpstreamTimeouts {
+  Millis connect = 3s;
+  Millis response = 30s;  // from the request's last byte to the response's head
+  Millis idle = 60s;      // between two reads of a response body, or two writes of a request body
+  Millis tunnel = 1h;
+  bool operator==(const UpstreamTimeouts&) const = default;
+};
+
+struct UpstreamKeepalive {
+  Millis idle = 4s;           // unless the server's "Keep-Alive: timeout=N" says otherwise
+  Millis idle_max = 60s;      // the most that is learned from it
+  uint32_t connections = 64;  // idle ones kept, for each worker and server; 0 keeps none
+  uint32_t requests = 0;      // on one connection; 0 for no limit
+  bool operator==(const UpstreamKeepalive&) const = default;
+};
+
+// For each worker.
+struct UpstreamLimits {
+  uint32_t connections = 1024;  // open ones to the whole group
+  uint32_t pending = 256;       // requests waiting for one of them
+  Millis queue = 5s;            // longest wait
+  uint64_t response_head = 64 * 1024;
+  bool operator==(const UpstreamLimits&) const = default;
+};
+
+struct UpstreamRetry {
+  uint32_t attempts = 1;   // further attempts after the first, each on another server if there is one
+  uint32_t budget = 2000;  // retries as a share of requests, hundredths of a percent
+  Millis backoff = 25ms;   // first pause, full jitter, doubled each time
+  Millis backoff_max = 250ms;
+  bool operator==(const UpstreamRetry&) const = default;
+};
+
+// Passive health: what real requests say.
+struct Ejection {
+  uint32_t failures = 5;  // in a row; 0 switches ejection off
+  Millis time = 10s;      // times the number of ejections so far
+  Millis time_max = 5min;
+  uint32_t max_percent = 5000;  // of the group, hundredths of a percent; the last server is never ejected
+  bool operator==(const Ejection&) const = default;
+};
+
+// Active health: what probes say.
+struct Health {
+  std::string path;  // begins with "/"
+  std::string host;  // empty: the server's address
+  Millis interval = 5s;
+  Millis timeout = 2s;
+  uint32_t fall = 3;
+  uint32_t rise = 2;
+  bool operator==(const Health&) const = default;
+};
+
+struct Upstream {
+  enum class Balance { round_robin, least_conn, p2c, hash };
+  std::string name;
+  std::vector<Server> servers;  // at least one
+  Balance balance = Balance::round_robin;
+  ClientKey hash;  // for Balance::hash
+  UpstreamTimeouts timeouts;
+  UpstreamKeepalive keepalive;
+  UpstreamLimits limits;
+  UpstreamRetry retry;
+  Ejection ejection;
+  std::optional<Health> health;
+  Millis resolve = 30s;  // how often host names are looked up again
+  Where where;
+  bool operator==(const Upstream&) const = default;
+};
+
+// ---------------------------------------------------------------- handlers and rollouts
+
+struct HandlerEntry {
+  std::string name;
+  std::string type;
+  Options options;  // options.as<EchoOptions>() in the handler's factory
+  Where where;
+  bool operator==(const HandlerEntry&) const = default;
+};
+
+// Lets trusted clients ask for a side.
+struct Force {
+  std::string header = "X-Banyan-Side";
+  std::vector<Cidr> from;
+  bool operator==(const Force&) const = default;
+};
+
+struct Rollout {
+  std::string name;
+  Target legacy;                                  // upstream or handler
+  Target native;                                  // upstream or handler
+  uint32_t percent = 0;                           // 0 to 10000; the start value, the live one wins
+  std::string salt;                               // after loading never empty (the name)
+  std::vector<ClientKey> sticky = {ClientKey{}};  // the first that is present
+  bool fallback = true;
+  bool assign_cookie = false;
+  std::optional<Force> force;
+  Where where;
+  bool operator==(const Rollout&) const = default;
+};
+
+// ---------------------------------------------------------------- routes
+
+struct PathMatch {
+  enum class Kind { exact, prefix, regex };
+  Kind kind = Kind::prefix;
+  // exact: "/batch". prefix: "/live/" for "/live/*", "/" for "/*". regex: RE2 syntax, without "~ ".
+  std::string value = "/";
+  bool operator==(const PathMatch&) const = default;
+  std::string text() const;  // as written: "/batch", "/live/*", "~ ^/x$"
+};
+
+// headers = { X-Version = "2", X-Beta = true, X-Old = "~ ^1\\." }
+struct HeaderMatch {
+  enum class Kind { present, absent, equals, regex };
+  std::string name;
+  Kind kind = Kind::present;
+  std::string value;  // for equals and regex
+  bool operator==(const HeaderMatch&) const = default;
+};
+
+struct Rewrite {
+  enum class Kind { prefix, regex };
+  Kind kind = Kind::prefix;
+  std::string regex;  // Kind::regex: searched in the path
+  std::string to;  // Kind::prefix: replaces the part that the route's path matched; regex: "$1" to "$9", "$$"
+  bool operator==(const Rewrite&) const = default;
+};
+
+using HeaderField = std::pair<std::string, std::string>;
+
+struct HeaderRules {
+  std::vector<HeaderField> set;
+  std::vector<HeaderField> add;
+  std::vector<std::string> remove;
+  bool empty() const { return set.empty() && add.empty() && remove.empty(); }
+  bool operator==(const HeaderRules&) const = default;
+};
+
+struct Redirect {
+  std::string to;  // absolute URL or path; "$path" "$query" "$host" are replaced
+  uint32_t status = 302;
+  bool operator==(const Redirect&) const = default;
+};
+
+struct Reply {
+  uint32_t status = 200;
+  std::string body;
+  bool operator==(const Reply&) const = default;
+};
+
+// "100/s", "600/m", "5000/h".
+struct Rate {
+  uint32_t count = 0;  // 0: no limit
+  Millis period = 1s;
+  bool operator==(const Rate&) const = default;
+};
+
+struct Limit {
+  Rate rate;
+  uint32_t burst = 0;
+  ClientKey key;
+  uint32_t concurrency = 0;  // requests of one key at the same time; 0 for no limit
+  bool operator==(const Limit&) const = default;
+};
+
+struct Route {
+  // When a request may be sent once more: never, if it is idempotent (RFC 9110 section 9.2.2), or any
+  // request.
+  enum class Retry { off, idempotent, always };
+  std::string name;  // for logs and metrics; after loading never empty (host and path)
+  PathMatch path;
+  std::vector<std::string> hosts;    // lower case; "*.example.org" allowed; empty: any
+  std::vector<std::string> methods;  // empty: any
+  std::vector<HeaderMatch> headers;  // all must hold
+  // Exactly one of the next three.
+  std::optional<Target> target;
+  std::optional<Redirect> redirect;
+  std::optional<Reply> reply;
+  uint64_t max_body = 10 * 1024 * 1024;  // 0: no limit
+  Millis deadline = 60s;                 // 0: none; the default is 0 when stream is set
+  std::optional<Rewrite> rewrite;
+  HeaderRules request_headers;
+  HeaderRules response_headers;
+  Retry retry = Retry::idempotent;
+  std::optional<Limit> limit;
+  std::vector<Cidr> allow;  // empty: all; deny is asked first
+  std::vector<Cidr> deny;
+  bool stream = false;
+  bool access_log = true;
+  Where where;
+  bool operator==(const Route&) const = default;
+};
+
+// ---------------------------------------------------------------- Lua
+
+// For each call of route().
+struct LuaLimits {
+  Millis wall = 10ms;
+  uint64_t instructions = 1'000'000;
+  uint64_t memory = 16 * 1024 * 1024;  // of the whole state
+  bool operator==(const LuaLimits&) const = default;
+};
+
+struct Lua {
+  FileRef routes;  // empty(): no script
+  LuaLimits limits;
+  bool operator==(const Lua&) const = default;
+};
+
+// ---------------------------------------------------------------- all of it
+
+struct Config {
+  uint32_t workers = 0;  // 0: "auto", one for each CPU this process may use
+  std::string user;      // of the workers and the controller; empty: no change
+  bool daemon = false;
+  std::string state_dir = "/var/lib/banyan";
+  std::string run_dir = "/run/banyan";
+  Millis shutdown_timeout = 30s;
+  uint32_t worker_connections = 0;    // 0: from RLIMIT_NOFILE, less 10 percent
+  std::vector<Cidr> trusted_proxies;  // whose X-Forwarded-* and PROXY headers are believed
+  std::string via = "banyan";         // our name in Via and Proxy-Status
+  Log log;
+  Admin admin;
+  Client client;
+  std::vector<Listener> listeners;
+  std::vector<Upstream> upstreams;
+  std::vector<HandlerEntry> handlers;
+  std::vector<Rollout> rollouts;
+  std::vector<Route> routes;  // in file order
+  Lua lua;
+  bool operator==(const Config&) const = default;
+
+  std::string pid_path() const { return run_dir + "/banyan.pid"; }
+  // By name; null if there is none.
+  const Upstream* find_upstream(std::string_view name) const;
+  const HandlerEntry* find_handler(std::string_view name) const;
+  const Rollout* find_rollout(std::string_view name) const;
+};
+
+}  // namespace banyan::config
