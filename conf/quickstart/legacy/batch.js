@@ -49,7 +49,8 @@ class Batch {
       const command = new GetObjectCommand({ Bucket: this.bucket, Key: key });
       const object = await this.client.send(command, { abortSignal: signal });
       const bytes = await object.Body.transformToByteArray();
-      return { result: { status: 200, content_type: object.ContentType, etag: object.ETag, ...content(bytes) } };
+      const result = { status: 200, content_type: object.ContentType, etag: object.ETag };
+      return { result: { ...result, ...content(bytes) } };
     } catch (error) {
       const status = error.$metadata?.httpStatusCode;
       if (status !== undefined && !signal.aborted) return { result: { status } };
@@ -104,12 +105,15 @@ export function batch(store) {
       const keys = [...new Set(request.body.keys)];
       const timeout = Math.min(request.body.timeout_ms ?? defaultTimeout, maxTimeout);
       const answer = await fetcher.fetch(keys, timeout);
-      return response.set('Banyan-Complete', String(answer.complete)).set('Cache-Control', 'no-store').json(answer);
+      response.set('Banyan-Complete', String(answer.complete));
+      return response.set('Cache-Control', 'no-store').json(answer);
     } catch (error) {
       return next(error);
     }
   });
-  router.all('/', (request, response) => response.set('Allow', 'POST').status(405).json({ error: 'use POST' }));
+  router.all('/', (request, response) => {
+    response.set('Allow', 'POST').status(405).json({ error: 'use POST' });
+  });
   router.use((error, request, response, next) => {
     if (!(error.status < 500)) return next(error);
     const problem = { status: error.status, title: 'bad batch request', detail: error.message };

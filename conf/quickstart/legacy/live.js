@@ -34,7 +34,10 @@ function refuse(socket) {
 export function sockets(server) {
   const io = new SocketIo(server, { path: '/socket.io', destroyUpgrade: false });
   io.on('connection', (socket) => {
-    socket.on('message', (text, reply) => (typeof reply === 'function' ? reply(text) : socket.emit('message', text)));
+    socket.on('message', (text, reply) => {
+      if (typeof reply === 'function') reply(text);
+      else socket.emit('message', text);
+    });
     socket.on('join', (room) => socket.join(room));
     socket.on('say', (room, text) => io.to(room).emit('said', text));
   });
@@ -46,7 +49,10 @@ export function sockets(server) {
   });
   server.on('upgrade', (request, socket, head) => {
     const { pathname } = new URL(request.url, 'http://legacy');
-    if (pathname === '/echo') echo.handleUpgrade(request, socket, head, (opened) => echo.emit('connection', opened));
-    else if (!pathname.startsWith('/socket.io')) refuse(socket);
+    if (pathname === '/echo') {
+      echo.handleUpgrade(request, socket, head, (opened) => echo.emit('connection', opened));
+    } else if (!pathname.startsWith('/socket.io')) {
+      refuse(socket);
+    }
   });
 }

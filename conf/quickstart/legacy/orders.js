@@ -18,8 +18,8 @@ function mismatch(request, order) {
 }
 
 export function orders() {
-  const all = new Map([[1, { id: 1, item: 'tea', quantity: 2 }], [2, { id: 2, item: 'cake', quantity: 1 }]]);
-  let nextId = 3;
+  const all = new Map([[1, { id: 1, item: 'tea', quantity: 2 }]]);
+  let nextId = 2;
   const router = express.Router();
   router.use(express.json());
 

@@ -19,7 +19,8 @@ function* objects(count) {
     yield { key: `articles/${name}.json`, type: 'application/json', body: JSON.stringify(article) };
     if (number % 4 === 0) yield { key: `thumbs/${name}.gif`, type: 'image/gif', body: thumbnail(number) };
     if (number % 10 === 0) {
-      yield { key: `pages/${name}.html`, type: 'text/html; charset=utf-8', body: `<h1>Déjà vu № ${number}</h1>` };
+      const body = `<h1>Déjà vu № ${number}</h1>`;
+      yield { key: `pages/${name}.html`, type: 'text/html; charset=utf-8', body };
     }
   }
 }
