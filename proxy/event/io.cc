@@ -1,0 +1,26 @@
+#include "event/io.h"
+
+#include "base/check.h"
+#include "event/loop.h"
+
+namespace banyan::event {
+
+IoWatch::IoWatch(Loop& loop, int fd, Interest interest, Callback run, Trigger trigger) : run_(run) {
+  short flags = static_cast<short>(EV_PERSIST | static_cast<short>(interest) | static_cast<short>(trigger));
+  CHECK(event_assign(&event_, loop.base(), fd, flags, &IoWatch::on_ready, this) == 0);
+}
+
+IoWatch::~IoWatch() { stop(); }
+bool IoWatch::start() { return event_add(&event_, nullptr) == 0; }
+void IoWatch::stop() { event_del(&event_); }
+void IoWatch::on_ready(evutil_socket_t, short, void* self) { static_cast<IoWatch*>(self)->run_(); }
+
+SignalWatch::SignalWatch(Loop& loop, int number, Callback run) : run_(run) {
+  CHECK(event_assign(&event_, loop.base(), number, EV_SIGNAL | EV_PERSIST, &SignalWatch::on_signal, this) == 0);
+  CHECK(event_add(&event_, nullptr) == 0);
+}
+
+SignalWatch::~SignalWatch() { event_del(&event_); }
+void SignalWatch::on_signal(evutil_socket_t, short, void* self) { static_cast<SignalWatch*>(self)->run_(); }
+
+}  // namespace banyan::event

@@ -1,0 +1,129 @@
+#include "event/loop.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace banyan::event {
+namespace {
+
+event_base* make_base() {
+  event_config* config = event_config_new();
+  CHECK(config != nullptr);
+  // One thread owns the loop; other threads wake it through an eventfd (ThreadPool), so no locks are needed.
+  event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+  event_config_set_flag(config, EVENT_BASE_FLAG_IGNORE_ENV);
+  event_config_require_features(config, EV_FEATURE_ET);
+  event_base* base = event_base_new_with_config(config);
+  event_config_free(config);
+  CHECK(base != nullptr);
+  return base;
+}
+
+}  // namespace
+
+Loop::Loop() : base_(make_base()), timers_(MonotonicClock::now()), queue_(*this, {}) {
+  queue_.previous_ = queue_.next_ = &queue_;
+  CHECK(event_assign(&wakeup_, base_, -1, 0, &Loop::on_wakeup, this) == 0);
+}
+
+Loop::~Loop() {
+  run_deferred();
+  bury();
+  event_del(&wakeup_);
+  event_base_free(base_);
+  queue_.previous_ = queue_.next_ = nullptr;
+}
+
+void Loop::run() {
+  stopped_ = false;
+  while (!stopped_) turn();
+}
+
+void Loop::turn() {
+  bool due = queue_.next_ != &queue_;
+  if (!due) arm_wakeup();
+  now_known_ = false;
+  event_base_loop(base_, due ? EVLOOP_NONBLOCK : EVLOOP_ONCE);
+  TimePoint started = now();
+  timers_.advance(started);
+  run_deferred();
+  bury();
+  longest_turn_ = std::max(longest_turn_, fresh_now() - started);
+}
+
+TimePoint Loop::now() const {
+  if (!now_known_) {
+    now_ = MonotonicClock::now();
+    now_known_ = true;
+  }
+  return now_;
+}
+
+TimePoint Loop::fresh_now() const {
+  now_known_ = false;
+  return now();
+}
+
+// Keeps one libevent timer at (or before) the wheel's next deadline. It is moved only when that comes nearer, so a
+// timer that is started and stopped for every request costs no work here.
+void Loop::arm_wakeup() {
+  TimePoint next = timers_.next_deadline();
+  if (next == TimePoint::max() || next >= wakeup_at_) return;
+  // A millisecond is the resolution of epoll's time-out: round up, or the loop would spin in the last one.
+  auto wait = std::max<Duration>(next - fresh_now(), Duration::zero());
+  auto micros = std::chrono::ceil<std::chrono::microseconds>(wait).count();
+  timeval tv{static_cast<time_t>(micros / 1'000'000), static_cast<suseconds_t>(micros % 1'000'000)};
+  CHECK(event_add(&wakeup_, &tv) == 0);
+  wakeup_at_ = next;
+}
+
+void Loop::on_wakeup(evutil_socket_t, short, void* self) { static_cast<Loop*>(self)->wakeup_at_ = TimePoint::max(); }
+
+// Notices scheduled by notices run in the same turn. The bound keeps two objects that notify each other for ever from
+// starving the sockets; what is left runs in the next turn, which then does not wait.
+void Loop::run_deferred() {
+  constexpr int kMostPerTurn = 100'000;
+  for (int i = 0; i < kMostPerTurn && queue_.next_ != &queue_; ++i) {
+    Deferred* notice = queue_.next_;
+    notice->unlink();
+    notice->run_();
+  }
+}
+
+void Loop::bury() {
+  while (dead_) {
+    Disposable* object = dead_;
+    dead_ = object->next_dead_;
+    delete object;  // a destructor may dispose of further objects
+  }
+}
+
+void Loop::dispose(std::unique_ptr<Disposable> object) {
+  if (!object) return;
+  object->next_dead_ = dead_;
+  dead_ = object.release();
+}
+
+Duration Loop::take_longest_turn() { return std::exchange(longest_turn_, Duration::zero()); }
+
+void Deferred::schedule() {
+  if (scheduled()) return;
+  Deferred& queue = loop_->queue_;
+  previous_ = queue.previous_;
+  next_ = &queue;
+  previous_->next_ = this;
+  queue.previous_ = this;
+}
+
+void Deferred::cancel() {
+  if (scheduled()) unlink();
+}
+
+void Deferred::unlink() {
+  previous_->next_ = next_;
+  next_->previous_ = previous_;
+  previous_ = next_ = nullptr;
+}
+
+}  // namespace banyan::event

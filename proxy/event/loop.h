@@ -1,0 +1,67 @@
+// One event loop per process: sockets and signals (libevent), timers, deferred notices, the graveyard.
+//
+// A turn of the loop:   wait → socket, signal and timer events → deferred notices until none is left → graveyard
+#pragma once
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#include <memory>
+
+#include "base/clock.h"
+#include "event/deferred.h"
+#include "event/timer.h"
+
+namespace banyan::event {
+
+class Loop final : public Clock {
+ public:
+  // Aborts the process when the kernel refuses an epoll descriptor: without a loop nothing can be done.
+  Loop();
+  ~Loop() override;
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+
+  // Runs turns until stop().
+  void run();
+  // One turn; waits for an event unless something is due. For tests and for run().
+  void turn();
+  // run() returns after the current turn.
+  void stop() { stopped_ = true; }
+  bool stopped() const { return stopped_; }
+
+  // Monotonic time, read once per turn. All timers and deadlines use it.
+  TimePoint now() const override;
+  WallTime wall() const override { return std::chrono::system_clock::now(); }
+  // Reads the time anew, for the rare place where a turn's own length matters.
+  TimePoint fresh_now() const;
+
+  // Destroys `object` at the end of this turn, after all deferred notices.
+  void dispose(std::unique_ptr<Disposable> object);
+
+  // The longest turn since the last call: how long an event may have had to wait.
+  Duration take_longest_turn();
+
+  TimerWheel& timers() { return timers_; }
+  event_base* base() { return base_; }
+
+ private:
+  friend class Deferred;
+  void arm_wakeup();
+  void run_deferred();
+  void bury();
+  static void on_wakeup(evutil_socket_t, short, void* self);
+
+  event_base* base_;
+  struct event wakeup_;
+  TimePoint wakeup_at_ = TimePoint::max();
+  TimerWheel timers_;
+  Deferred queue_;  // sentinel of a circular list
+  Disposable* dead_ = nullptr;
+  mutable TimePoint now_{};
+  mutable bool now_known_ = false;
+  Duration longest_turn_{};
+  bool stopped_ = false;
+};
+
+}  // namespace banyan::event
