@@ -1,0 +1,137 @@
+// A bounded queue of bytes between one writer and one reader: the only flow-control device in Banyan.
+//
+//   writer:  while (more && !writer.full()) writer.write(slice);   then wait for on_room
+//   reader:  while (!reader.empty()) consume(front());             then wait for on_body
+//
+// The bound is soft: a write is always taken whole, `full()` tells that the high-water mark is reached, and a writer
+// that saw it is owed one on_room when the queue has drained to the low-water mark. Notices come from the loop's
+// deferred queue, never inside a call. After end(), fail() or abandon() the other side is told once.
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "event/deferred.h"
+#include "http/fields.h"
+
+namespace banyan::http {
+
+class BodyPipe;
+
+// The writer's end.
+class BodyWriter {
+ public:
+  class Listener {
+   public:
+    // There is room again, or the reader has gone (abandoned()).
+    virtual void on_room() = 0;
+
+   protected:
+    ~Listener() = default;
+  };
+
+  // Who hears on_room; null for nobody. The listener must outlive the pipe or be taken out.
+  void listen(Listener* listener);
+  bool full();
+  // The reader will not read any more: writes are dropped, and end() is not needed.
+  bool abandoned() const;
+  // REQUIRES (all three): neither end() nor fail() was called.
+  void write(Slice slice);
+  void write_copy(std::string_view bytes);
+  void end();
+  // End with trailer fields, whose texts are copied.
+  void end(const Fields& trailers);
+  // The body breaks off: whoever reads it must not take it for complete.
+  void fail(Error error);
+  bool finished() const;
+
+ private:
+  friend class BodyPipe;
+  explicit BodyWriter(BodyPipe& pipe) : pipe_(pipe) {}
+  BodyPipe& pipe_;
+};
+
+// The reader's end.
+class BodyReader {
+ public:
+  class Listener {
+   public:
+    // There are bytes, or the end, or a failure.
+    virtual void on_body() = 0;
+
+   protected:
+    ~Listener() = default;
+  };
+
+  // Who hears on_body; told at once (deferred) when something is there already.
+  void listen(Listener* listener);
+  bool empty() const;
+  size_t size() const;
+  // REQUIRES: !empty(). Valid until consume().
+  const Slice& front() const;
+  // The queued slices, oldest first, for gathering writes.
+  const std::deque<Slice>& slices() const;
+  // Drops the first `count` bytes. REQUIRES: count <= size().
+  void consume(size_t count);
+  // All bytes were read and the writer said end().
+  bool at_end() const;
+  // The writer said end(): what is queued is the rest.
+  bool ending() const;
+  const Error* error() const;
+  const Fields& trailers() const;
+  // Read no more. Queued bytes are dropped.
+  void abandon();
+
+ private:
+  friend class BodyPipe;
+  explicit BodyReader(BodyPipe& pipe) : pipe_(pipe) {}
+  BodyPipe& pipe_;
+};
+
+class BodyPipe {
+ public:
+  static constexpr size_t kHighWater = 64 * 1024;
+  static constexpr size_t kLowWater = 16 * 1024;
+
+  // The loop must outlive the pipe.
+  explicit BodyPipe(event::Loop& loop);
+  BodyPipe(const BodyPipe&) = delete;
+  BodyPipe& operator=(const BodyPipe&) = delete;
+
+  BodyReader& reader() { return reader_; }
+  BodyWriter& writer() { return writer_; }
+  // Back to the state after construction, listeners taken out; keeps memory for reuse.
+  void reset();
+  // Bytes ever written.
+  uint64_t total() const { return total_; }
+
+ private:
+  friend class BodyReader;
+  friend class BodyWriter;
+  void wake_reader();
+  void wake_writer();
+  void notify_reader();
+  void notify_writer();
+
+  BodyReader reader_{*this};
+  BodyWriter writer_{*this};
+  std::deque<Slice> slices_;
+  size_t size_ = 0;
+  uint64_t total_ = 0;
+  bool ended_ = false;
+  bool abandoned_ = false;
+  bool room_owed_ = false;
+  std::optional<Error> error_;
+  Fields trailers_;
+  BodyReader::Listener* reader_listener_ = nullptr;
+  BodyWriter::Listener* writer_listener_ = nullptr;
+  event::Deferred reader_notice_;
+  event::Deferred writer_notice_;
+};
+
+}  // namespace banyan::http
