@@ -1,0 +1,46 @@
+// What a handler type brings: its name, its options' table, and how to make one.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "base/buffer.h"
+#include "base/result.h"
+#include "handler/handler.h"
+
+namespace banyan::config {
+class AnySection;
+struct HandlerEntry;
+}  // namespace banyan::config
+
+namespace banyan::event {
+class Loop;
+class ThreadPool;
+}  // namespace banyan::event
+
+namespace banyan::net {
+class Fetcher;
+}
+
+namespace banyan::handler {
+
+// What the worker lends to its handlers; outlives them.
+struct Services {
+  event::Loop& loop;
+  event::ThreadPool& pool;
+  BufferPools& buffers;
+  net::Fetcher& fetcher;  // libcurl on this loop
+};
+
+// One row of handlers/all_handlers.cc.
+struct HandlerType {
+  std::string_view name;  // the `type` key: "static_reply"
+  std::string_view summary;  // one sentence for the manual
+  const config::AnySection& options;
+  // Called for each [handler.NAME] when a configuration is prepared (also under `banyan -t`): must not start anything
+  // that is visible outside before the first open(). `entry` lives as long as the handler.
+  Result<std::unique_ptr<Handler>> (*make)(const config::HandlerEntry& entry, Services& services);
+};
+
+}  // namespace banyan::handler
