@@ -145,15 +145,16 @@ trap 'echo; echo "Stopping."; exit 0' INT TERM
 start() {  # NAME COMMAND...: its output goes to log/NAME.log
   local name=$1
   shift
-  "$@" >"$folder/log/$name.log" 2>&1 </dev/null 8>&- 9>&- &
+  "$@" >"$folder/log/$name.log" 2>&1 </dev/null 7>&- 8>&- 9>&- &
   pids[$name]=$!
 }
 
 wait_for() {  # NAME COMMAND...: until the command succeeds; fails when NAME ends first or after a minute
   local name=$1 patience=600
   shift
-  until "$@" >/dev/null 2>&1; do
+  while true; do
     kill -0 "${pids[$name]}" 2>/dev/null || fail "$name ended while starting" "$folder/log/$name.log"
+    if "$@" >/dev/null 2>&1; then return; fi
     ((patience-- > 0)) || fail "$name was not ready within a minute" "$folder/log/$name.log"
     sleep 0.1
   done
@@ -180,8 +181,12 @@ start legacy env PORT=0 STORE="http://$store/content" node "$services/legacy/ser
 wait_for legacy grep -q '^listening ' "$folder/log/legacy.log"
 legacy=$(address_of legacy)
 
-port=$(free_port "$port" "$port_given") || fail "127.0.0.1:$port is taken; choose another --port"
-address=127.0.0.1:$port
+# From the choice of the port until Banyan listens on it, no other instance chooses.
+exec 7>"$build/quickstart-port.lock"
+flock 7
+chosen=$(free_port "$port" "$port_given" 2>"$folder/log/port.log") ||
+  fail "127.0.0.1:$port cannot be used; choose another --port" "$folder/log/port.log"
+address=127.0.0.1:$chosen
 url=http://$address
 config=$folder/banyan.toml
 cp "$root"/scripts/*.lua "$folder/scripts/"
@@ -191,8 +196,9 @@ sed -e "s/127\.0\.0\.1:8080/$address/; s/127\.0\.0\.1:3000/$legacy/; s/127\.0\.0
   fail "banyan -t refused $config" "$folder/log/check.log"
 
 start banyan "$build/banyan" -c "$config"
-wait_for banyan curl -fsS "$url/healthz"
 wait_for banyan test -S "$folder/run/admin.sock"
+wait_for banyan curl -fsS "$url/healthz"
+flock -u 7
 
 # ---------------------------------------------------------------- the tour
 
