@@ -249,7 +249,8 @@ struct HeaderRules {
 };
 
 struct Redirect {
-  std::string to;  // absolute URL or path; "$path" "$query" "$host" are replaced
+  std::string
+      to;  // URL or path; $host (with its port), $scheme and $request_uri (path and query) are replaced
   uint32_t status = 302;
   bool operator==(const Redirect&) const = default;
 };
@@ -329,7 +330,7 @@ struct Config {
   std::string run_dir = "/run/banyan";
   Millis shutdown_timeout = 30s;
   uint32_t worker_connections = 0;    // 0: from RLIMIT_NOFILE, less 10 percent
-  std::vector<Cidr> trusted_proxies;  // whose X-Forwarded-* and PROXY headers are believed
+  std::vector<Cidr> trusted_proxies;  // whose X-Forwarded-* headers are believed
   std::string via = "banyan";         // our name in Via and Proxy-Status
   Log log;
   Admin admin;

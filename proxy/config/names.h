@@ -1,0 +1,35 @@
+// Which characters names may have.
+#pragma once
+
+#include <algorithm>
+#include <string_view>
+
+namespace banyan::config {
+
+inline bool is_alphanumeric(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+// token of RFC 9110 section 5.6.2: names of header fields, cookies, methods.
+inline bool is_token(std::string_view text) {
+  constexpr std::string_view kOthers = "!#$%&'*+-.^_`|~";
+  return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
+    return is_alphanumeric(c) || kOthers.find(c) != std::string_view::npos;
+  });
+}
+
+// Names of upstreams, handlers and rollouts: they stand in URLs, metrics and file names.
+inline bool is_name(std::string_view text) {
+  return !text.empty() && text.size() <= 64 && is_alphanumeric(text[0]) &&
+         std::all_of(text.begin(), text.end(),
+                     [](char c) { return is_alphanumeric(c) || c == '_' || c == '-'; });
+}
+
+// A field value that cannot break out of its line (RFC 9110 section 5.5).
+inline bool is_field_value(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) {
+    return c == '\t' || (static_cast<unsigned char>(c) >= 0x20 && c != 0x7f);
+  });
+}
+
+}  // namespace banyan::config

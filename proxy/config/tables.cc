@@ -1,0 +1,402 @@
+// The top of the file, [log], [admin], [client], [[listener]], [handler.NAME], [rollout.NAME] and [lua].
+
+#include "config/tables.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "config/config.h"
+#include "config/formats.h"
+#include "config/names.h"
+
+namespace banyan::config {
+namespace {
+
+constexpr int64_t kMany = 1'000'000'000;
+
+// ---------------------------------------------------------------- log, admin
+
+const Section<AccessLog>& access_log_section() {
+  static const Section<AccessLog> section(
+      "access", "The access log: one line for each request.",
+      {field("path", &AccessLog::path, path({"off", "stdout", "stderr"}),
+             "The file, reopened on USR1. \"off\" writes no access log."),
+       field("format", &AccessLog::format,
+             choice<AccessLog::Format>(
+                 {{"combined", AccessLog::Format::combined}, {"json", AccessLog::Format::json}}),
+             "\"combined\" is nginx's format of that name; \"json\" is one object a line with nginx's "
+             "variable names "
+             "and Banyan's own.")});
+  return section;
+}
+
+const Section<ErrorLog>& error_log_section() {
+  static const Section<ErrorLog> section(
+      "error", "The error log.",
+      {field("path", &ErrorLog::path, path({"stdout", "stderr"}), "The file, reopened on USR1."),
+       field("level", &ErrorLog::level,
+             choice<log::Level>({{"debug", log::Level::debug},
+                                 {"info", log::Level::info},
+                                 {"notice", log::Level::notice},
+                                 {"warn", log::Level::warn},
+                                 {"error", log::Level::error}}),
+             "The least important messages that are written.")});
+  return section;
+}
+
+const Section<Log>& log_section() {
+  static const Section<Log> section(
+      "log", "Where logs go.",
+      {field("access", &Log::access, table(access_log_section()), "The access log."),
+       field("error", &Log::error, table(error_log_section()), "The error log.")});
+  return section;
+}
+
+const Section<Admin>& admin_section() {
+  static const Section<Admin> section(
+      "admin", "The admin API, which banyanctl(1) speaks to.",
+      {field("socket", &Admin::socket, path(), "The unix socket, readable by its owner only.")
+           .needs_restart()
+           .shown_default("run_dir/admin.sock"),
+       field("listen", &Admin::listen, optional(listen_address()),
+             "A TCP address for the same API. Needs the token; keep it off public networks.")
+           .needs_restart(),
+       field("token", &Admin::token, secret(), "What TCP clients send as \"Authorization: Bearer\".")},
+      [](Admin& admin, const Value& value) {
+        if (value.has("listen") && !value.has("token")) {
+          value.at("listen").error("needs admin.token, because TCP has no file permissions");
+        }
+        if (admin.socket.size() > 107)
+          value.at("socket").error("path of a unix socket must be at most 107 bytes");
+      });
+  return section;
+}
+
+// ---------------------------------------------------------------- client
+
+const Section<ClientTimeouts>& client_timeouts_section() {
+  static const Section<ClientTimeouts> section(
+      "timeouts", "How long clients may take. 0 switches a time-out off.",
+      {field("header", &ClientTimeouts::header, duration(),
+             "For a whole request head, from its first byte. Answered by 408."),
+       field("body", &ClientTimeouts::body, duration(),
+             "Between two pieces of a request body. Answered by 408."),
+       field("write", &ClientTimeouts::write, duration(),
+             "Without progress while an answer waits for the client. The connection is reset."),
+       field("keepalive", &ClientTimeouts::keepalive, duration(),
+             "For an idle connection between two requests. Longer than the 60 seconds of common load "
+             "balancers, so "
+             "that they close first."),
+       field("keepalive_age", &ClientTimeouts::keepalive_age, duration(),
+             "After this age a connection is closed at the end of the request under way."),
+       field("tls_handshake", &ClientTimeouts::tls_handshake, duration(),
+             "From accepting a connection to the end of the TLS handshake; the same for the PROXY header."),
+       field("tunnel", &ClientTimeouts::tunnel, duration(),
+             "For WebSocket and other upgraded connections that are idle in both directions.")});
+  return section;
+}
+
+const Section<ClientLimits>& client_limits_section() {
+  static const Section<ClientLimits> section(
+      "limits", "How much clients may send.",
+      {field("head", &ClientLimits::head, size(1024, 1 << 20),
+             "Longest request head, request line and fields together. Answered by 431."),
+       field("line", &ClientLimits::line, size(256, 1 << 20),
+             "Longest request line, answered by 414, and longest field, answered by 431."),
+       field("fields", &ClientLimits::fields, integer<uint32_t>(1, 10'000), "Most fields in a head."),
+       field("keepalive_requests", &ClientLimits::keepalive_requests, integer<uint32_t>(0, kMany),
+             "Most requests on one connection; 0 for no limit."),
+       field("body_rate", &ClientLimits::body_rate, size(),
+             "Bytes a second that a request body must arrive with on average; 0 for no minimum."),
+       field("body_rate_after", &ClientLimits::body_rate_after, duration(),
+             "How long a body may take before its rate is looked at.")},
+      [](ClientLimits& limits, const Value& value) {
+        if (limits.line > limits.head) value.at("line").error("must not be above limits.head");
+      });
+  return section;
+}
+
+const Section<Client>& client_section() {
+  static const Section<Client> section(
+      "client", "Time-outs and limits towards clients, for all listeners.",
+      {field("timeouts", &Client::timeouts, table(client_timeouts_section()), "Time-outs towards clients."),
+       field("limits", &Client::limits, table(client_limits_section()), "Limits for clients.")});
+  return section;
+}
+
+// ---------------------------------------------------------------- listener
+
+// Cheap checks that tell a key from a certificate; the TLS library has the last word.
+void check_pem(const Value& value, const FileRef& file, std::string_view wanted, std::string_view what) {
+  if (!file.empty() && file.content.find(wanted) == std::string::npos) {
+    value.error(fmt::format("{} has no {} in PEM form", file.path, what));
+  }
+}
+
+const Section<Tls>& tls_section() {
+  static const Section<Tls> section(
+      "tls", "TLS on this listener.",
+      {field("certificate", &Tls::certificate, file(),
+             "PEM file with the certificate first and its chain after it.")
+           .required(),
+       field("key", &Tls::key, file(), "PEM file with the private key.").required(),
+       field("min_version", &Tls::min_version,
+             choice<Tls::Version>({{"1.2", Tls::Version::tls1_2}, {"1.3", Tls::Version::tls1_3}}),
+             "Oldest version of TLS that is spoken.")},
+      [](Tls& tls, const Value& value) {
+        check_pem(value.at("certificate"), tls.certificate, "-----BEGIN CERTIFICATE-----", "certificate");
+        check_pem(value.at("key"), tls.key, "PRIVATE KEY-----", "private key");
+      });
+  return section;
+}
+
+const Section<Listener>& listener_section() {
+  static const Section<Listener> section(
+      "listener", "An address to accept connections on. At least one is needed.",
+      {field("address", &Listener::address, listen_address(),
+             "\"0.0.0.0:80\", \"[::]:443\" or \"unix:/run/x.sock\". Port 0 lets the kernel choose.")
+           .required(),
+       field("tls", &Listener::tls, optional(table(tls_section())),
+             "Speak TLS with this certificate and key."),
+       field("proxy_protocol", &Listener::proxy_protocol, flag(),
+             "Each connection begins with the header of the PROXY protocol, version 1 or 2, which tells the "
+             "client's "
+             "address. Whoever can connect can claim any address."),
+       field("backlog", &Listener::backlog, integer<uint32_t>(1, 65535),
+             "Connections that the kernel holds until they are accepted; net.core.somaxconn is the upper "
+             "bound.")});
+  return section;
+}
+
+// ---------------------------------------------------------------- handler
+
+// [handler.NAME]: `type` says which table the rest is for.
+bool read_handler(const Value& value, HandlerEntry& entry) {
+  entry.where = value.where();
+  if (value.node().kind != Node::Kind::table) return value.wrong_type("a table");
+  const std::vector<const AnySection*>& types = value.reader().options().handler_types;
+  std::vector<std::string_view> names;
+  for (const AnySection* type : types) names.push_back(type->name());
+  if (!value.has("type")) return value.at("type").error("is missing" + suggestion("", names));
+  const Value type = value.at("type");
+  const std::string* name = type.string("the name of a handler type");
+  if (!name) return false;
+  auto found = std::find(names.begin(), names.end(), *name);
+  if (found == names.end()) return type.error("unknown handler type" + suggestion(*name, names));
+  const AnySection& section = *types[static_cast<size_t>(found - names.begin())];
+  std::shared_ptr<void> options = section.make();
+  const bool good = section.read(value, options.get(), {"type"});
+  entry.type = *name;
+  entry.options = Options(section, std::move(options));
+  return good;
+}
+
+Format<std::vector<HandlerEntry>> handlers() {
+  return {"table for each name",
+          [](const Value& value, std::vector<HandlerEntry>& entries) {
+            if (value.node().kind != Node::Kind::table) return value.wrong_type("a table of named tables");
+            bool good = true;
+            for (const Entry& entry : value.node().entries) {
+              good &= check_name(value, entry);
+              entries.emplace_back().name = entry.key;
+              good &= read_handler(value.entry(entry), entries.back());
+            }
+            return good;
+          },
+          [](const std::vector<HandlerEntry>&) { return std::string(); },
+          Shape::named,
+          nullptr,
+          [](const std::vector<HandlerEntry>& entries, const Visit& visit) {
+            for (const HandlerEntry& entry : entries) {
+              visit({entry.name, entry.options.section(), entry.options.get(), entry.where,
+                     fmt::format("type = {}\n", quote(entry.type))});
+            }
+          }};
+}
+
+// ---------------------------------------------------------------- rollout
+
+const Section<Force>& force_section() {
+  static const Section<Force> section(
+      "force", "Lets trusted clients ask for a side.",
+      {field("header", &Force::header, header_name(),
+             "The field that asks, with the value \"legacy\" or \"native\". From others it is removed."),
+       field("from", &Force::from, list(cidr(), true), "Networks of the clients that may ask.").required()},
+      [](Force& force, const Value& value) {
+        const Entry* from = value.node().find("from");
+        if (from && force.from.empty() && from->value.kind == Node::Kind::array &&
+            from->value.items.empty()) {
+          value.at("from").error("must name at least one network");
+        }
+      });
+  return section;
+}
+
+Format<Target> side() {
+  return checked<Target>(target(), [](const Target& value) {
+    return value.kind == Target::Kind::rollout ? "must be an upstream or a handler; rollouts do not nest"
+                                               : "";
+  });
+}
+
+void check_sticky(const std::vector<ClientKey>& keys, bool assign_cookie, const Value& value) {
+  const Value sticky = value.at("sticky");
+  if (value.has("sticky") && sticky.node().items.size() == keys.size()) {
+    for (size_t i = 0; i < keys.size(); ++i) {
+      if (std::find(keys.begin(), keys.begin() + static_cast<ptrdiff_t>(i), keys[i]) !=
+          keys.begin() + static_cast<ptrdiff_t>(i)) {
+        sticky.item(i).error("is in the list twice");
+      } else if (i > 0 && keys[i - 1].kind == ClientKey::Kind::client_ip) {
+        sticky.item(i).warn("is never looked at: every request has a client_ip, which stands before it");
+      }
+    }
+  }
+  const bool always = std::any_of(
+      keys.begin(), keys.end(), [](const ClientKey& key) { return key.kind == ClientKey::Kind::client_ip; });
+  if (assign_cookie && always) {
+    value.at("assign_cookie")
+        .warn("has no effect: with client_ip among the sticky keys every client has a key");
+  }
+}
+
+const Section<Rollout>& rollout_section() {
+  static const Section<Rollout> section(
+      "rollout",
+      "A choice between two targets, by a stable hash of a sticky key: the same client gets the same side in "
+      "every "
+      "worker, on every node, after every restart.",
+      {field("legacy", &Rollout::legacy, side(), "The side that answers at 0 percent.").required(),
+       field("native", &Rollout::native, side(), "The side that answers at 100 percent.").required(),
+       field("percent", &Rollout::percent, percent(),
+             "Share of the native side, 0 to 100 with two decimals. The value at the start: once it was "
+             "changed with "
+             "banyanctl(1), the live value wins until \"banyanctl rollout reset\"."),
+       field(
+           "salt", &Rollout::salt, nonempty_text(),
+           "Mixed into the hash. Rollouts with the same salt choose the same clients; a new salt draws anew.")
+           .shown_default("the rollout's name"),
+       field("sticky", &Rollout::sticky, list(client_key(), true),
+             "What identifies a client: \"cookie:NAME\", \"header:NAME\" or \"client_ip\". The first that is "
+             "present "
+             "counts; a client with none gets a random side."),
+       field("fallback", &Rollout::fallback, flag(),
+             "A failed native attempt is answered by legacy, inside the same deadline, if nothing of the "
+             "answer was "
+             "sent and the request is safe to repeat. It counts against native."),
+       field("assign_cookie", &Rollout::assign_cookie, flag(),
+             "A client with no sticky key gets a cookie that keeps its random side."),
+       field("force", &Rollout::force, optional(table(force_section())),
+             "Lets trusted clients ask for a side.")},
+      [](Rollout& rollout, const Value& value) {
+        if (rollout.salt.empty()) rollout.salt = rollout.name;
+        if (!rollout.legacy.name.empty() && rollout.legacy == rollout.native) {
+          value.at("native").error("must differ from legacy");
+        }
+        check_sticky(rollout.sticky, rollout.assign_cookie, value);
+      });
+  return section;
+}
+
+// ---------------------------------------------------------------- lua
+
+const Section<LuaLimits>& lua_limits_section() {
+  static const Section<LuaLimits> section(
+      "limits", "What one call may use up; beyond, it fails and the static decision stands.",
+      {field("wall", &LuaLimits::wall, duration(1ms, 50ms), "Time of one call."),
+       field("instructions", &LuaLimits::instructions, integer<uint64_t>(1000, kMany),
+             "Instructions of the Lua machine in one call."),
+       field("memory", &LuaLimits::memory, size(256 * 1024, 1 << 30),
+             "Memory of a worker's whole Lua state.")});
+  return section;
+}
+
+const Section<Lua>& lua_section() {
+  static const Section<Lua> section(
+      "lua", "Routing rules in Lua; see banyan-lua(7).",
+      {field("routes", &Lua::routes, file(),
+             "The script. Its route(request) is asked after the static match."),
+       field("limits", &Lua::limits, table(lua_limits_section()), "Limits of each call.")});
+  return section;
+}
+
+// ---------------------------------------------------------------- the file
+
+// `include` is taken out before the tables are read; the row is there for the manual.
+Row<Config> include_row() {
+  Field row;
+  row.key = "include";
+  row.type = "list of paths";
+  row.doc =
+      "Further files, as paths or patterns such as \"conf.d/*.toml\", relative to this file, in the order of "
+      "their "
+      "names. Their tables are joined with those of this file and their lists of tables come after its own; "
+      "the same "
+      "key twice is an error.";
+  row.read = [](const Value& value, void*) { return value.error("belongs at the top of a file"); };
+  row.print = [](const void*) { return std::string(); };
+  return Row<Config>(std::move(row));
+}
+
+// Defaults that hang on other keys, and what a file cannot do without.
+void finish(Config& config, const Value& root) {
+  if (config.admin.socket.empty()) config.admin.socket = config.run_dir + "/admin.sock";
+  if (!root.has("listener")) root.at("listener").error("is missing: at least one [[listener]] is needed");
+  if (!root.has("route")) root.at("route").error("is missing: at least one [[route]] is needed");
+}
+
+Format<std::string> via_name() {
+  return checked<std::string>(text(), [](const std::string& value) {
+    return is_token(value) ? "" : "must be a name without spaces";
+  });
+}
+
+}  // namespace
+
+const Section<Config>& root_section() {
+  static const Section<Config> section(
+      "banyan.toml", "The top of the file.",
+      {field("workers", &Config::workers, integer_or<uint32_t>("auto", 1, 256),
+             "Number of worker processes; \"auto\" is one for each CPU that Banyan may use.")
+           .needs_restart(),
+       field(
+           "user", &Config::user,
+           checked<std::string>(text(),
+                                [](const std::string& value) {
+                                  return value.empty() || is_token(value) ? "" : "is not the name of a user";
+                                }),
+           "The user that workers and the controller become, with the groups of that user. Empty: no change.")
+           .needs_restart(),
+       field("daemon", &Config::daemon, flag(), "Go to the background once everything is ready.")
+           .needs_restart(),
+       field("state_dir", &Config::state_dir, path(), "Folder of rollout state and the history of changes.")
+           .needs_restart(),
+       field("run_dir", &Config::run_dir, path(), "Folder of the admin socket and of banyan.pid.")
+           .needs_restart(),
+       field("shutdown_timeout", &Config::shutdown_timeout, duration(Millis(0), 24h),
+             "How long a graceful stop waits for requests and connections under way."),
+       field("worker_connections", &Config::worker_connections, integer_or<uint32_t>("auto", 16, 10'000'000),
+             "Most connections of a worker, to clients and upstreams together; \"auto\" is the limit of open "
+             "files "
+             "less 10 percent."),
+       field(
+           "trusted_proxies", &Config::trusted_proxies, list(cidr(), true),
+           "Networks of proxies in front, whose X-Forwarded-For and other forwarding fields are believed and "
+           "extended; from others they are replaced. \"unix:\" is every peer on a unix socket."),
+       field("via", &Config::via, via_name(), "Our name in the fields Via and Proxy-Status."), include_row(),
+       field("log", &Config::log, table(log_section()), "Where logs go."),
+       field("admin", &Config::admin, table(admin_section()), "The admin API."),
+       field("client", &Config::client, table(client_section()), "Time-outs and limits towards clients."),
+       field("listener", &Config::listeners, tables(listener_section()),
+             "Addresses to accept connections on."),
+       field("upstream", &Config::upstreams, named(upstream_section()), "Groups of servers."),
+       field("handler", &Config::handlers, handlers(),
+             "Targets inside of Banyan. The key type names the kind of handler, the others are its options."),
+       field("rollout", &Config::rollouts, named(rollout_section()), "Choices between two targets."),
+       field("lua", &Config::lua, table(lua_section()), "Routing rules in Lua."),
+       field("route", &Config::routes, tables(route_section()), "Which requests go where.")},
+      finish);
+  return section;
+}
+
+}  // namespace banyan::config

@@ -1,0 +1,20 @@
+// The tables of the schema: one row for each key of banyan.toml.
+#pragma once
+
+#include "config/schema.h"
+#include "config/section.h"
+
+namespace banyan::config {
+
+// The table of the whole file. Cross references between tables are check()'s.
+const Section<Config>& root_section();
+
+// In tables_route.cc and tables_upstream.cc, for tables.cc.
+const Section<Upstream>& upstream_section();
+const Section<Route>& route_section();
+
+// Reports what is wrong between tables: names that are not there, duplicates, what nothing uses. `root` is
+// the table that the configuration was read from.
+void check(const Config& config, const Value& root);
+
+}  // namespace banyan::config

@@ -1,0 +1,209 @@
+// [upstream.NAME].
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "config/formats.h"
+#include "config/tables.h"
+
+namespace banyan::config {
+namespace {
+
+constexpr int64_t kMany = 1'000'000'000;
+
+const Section<Server>& server_section() {
+  static const Section<Server> section(
+      "servers", "A server; an address alone is enough.",
+      {field("address", &Server::address, address(),
+             "\"127.0.0.1:3000\", \"[::1]:3000\", \"name.example:3000\" or \"unix:/run/node.sock\". Names "
+             "are looked "
+             "up again and again; each address they have is a server.")
+           .required(),
+       field("weight", &Server::weight, integer<uint32_t>(1, 1000),
+             "Share of the requests, relative to the others."),
+       field("backup", &Server::backup, flag(), "Used only while no other server can be.")});
+  return section;
+}
+
+// "address" or { address, weight, backup }.
+Format<Server> server() {
+  Format<Server> format;
+  format.type = "address or table";
+  format.read = [read = address().read](const Value& value, Server& server) {
+    if (value.node().kind == Node::Kind::table) return server_section().read(value, &server);
+    server.where = value.where();
+    if (value.node().kind != Node::Kind::string) {
+      return value.wrong_type("an address such as \"127.0.0.1:3000\" or a table { address, weight, backup }");
+    }
+    return read(value, server.address);
+  };
+  format.print = [](const Server& server) { return server_section().print_inline(&server); };
+  format.section = &server_section();
+  return format;
+}
+
+const Section<UpstreamTimeouts>& timeouts_section() {
+  static const Section<UpstreamTimeouts> section(
+      "timeouts", "How long servers may take. 0 switches a time-out off.",
+      {field("connect", &UpstreamTimeouts::connect, duration(1ms),
+             "To connect. Short, so that a dead server is noticed; 3 seconds survive one lost packet. Never "
+             "0."),
+       field("response", &UpstreamTimeouts::response, duration(),
+             "From the end of the request to the head of the response. Answered by 504."),
+       field("idle", &UpstreamTimeouts::idle, duration(),
+             "Between two pieces of a body, in either direction."),
+       field("tunnel", &UpstreamTimeouts::tunnel, duration(),
+             "For WebSocket and other upgraded connections that are idle in both directions.")});
+  return section;
+}
+
+const Section<UpstreamKeepalive>& keepalive_section() {
+  static const Section<UpstreamKeepalive> section(
+      "keepalive", "Idle connections to servers that are kept for the next request.",
+      {field("idle", &UpstreamKeepalive::idle, duration(),
+             "How long one is kept, unless the server says \"Keep-Alive: timeout=N\". Shorter than the 5 "
+             "seconds of "
+             "Node.js, so that Banyan closes first."),
+       field("idle_max", &UpstreamKeepalive::idle_max, duration(),
+             "The most that is believed of what a server says."),
+       field("connections", &UpstreamKeepalive::connections, integer<uint32_t>(0, 100'000),
+             "Most idle connections for each worker and server; 0 keeps none."),
+       field("requests", &UpstreamKeepalive::requests, integer<uint32_t>(0, kMany),
+             "Most requests on one connection; 0 for no limit.")});
+  return section;
+}
+
+const Section<UpstreamLimits>& limits_section() {
+  static const Section<UpstreamLimits> section(
+      "limits", "What the group may use up, for each worker.",
+      {field("connections", &UpstreamLimits::connections, integer<uint32_t>(1, 1'000'000),
+             "Most open connections to the whole group."),
+       field("pending", &UpstreamLimits::pending, integer<uint32_t>(0, 1'000'000),
+             "Most requests that wait for a connection; one more is answered by 503."),
+       field("queue", &UpstreamLimits::queue, duration(), "Longest wait for a connection. Answered by 503."),
+       field("response_head", &UpstreamLimits::response_head, size(1024, 1 << 20),
+             "Longest head of a response. Answered by 502.")});
+  return section;
+}
+
+const Section<UpstreamRetry>& retry_section() {
+  static const Section<UpstreamRetry> section(
+      "retry",
+      "Further attempts, where that is safe: the connection failed, or the request is idempotent and nothing "
+      "was "
+      "received.",
+      {field("attempts", &UpstreamRetry::attempts, integer<uint32_t>(0, 10),
+             "After the first, each on another server if there is one; 0 for none."),
+       field("budget", &UpstreamRetry::budget, percent(),
+             "Most retries, as a percentage of the requests, so that retries never make an outage worse."),
+       field("backoff", &UpstreamRetry::backoff, duration(Millis(0), 1min),
+             "First pause, random up to this and doubled each time."),
+       field("backoff_max", &UpstreamRetry::backoff_max, duration(Millis(0), 1min), "Longest pause.")},
+      [](UpstreamRetry& retry, const Value& value) {
+        if (retry.backoff > retry.backoff_max) {
+          value.at(value.has("backoff") ? "backoff" : "backoff_max")
+              .error("backoff must not be above backoff_max");
+        }
+      });
+  return section;
+}
+
+const Section<Ejection>& ejection_section() {
+  static const Section<Ejection> section(
+      "ejection", "Passive health: a server that fails real requests is left out for a while.",
+      {field("failures", &Ejection::failures, integer<uint32_t>(0, 1'000'000),
+             "Failures in a row (connection errors, time-outs, 502, 503, 504) that eject a server; 0 for "
+             "never."),
+       field("time", &Ejection::time, duration(1ms),
+             "How long it is left out the first time; twice as long the second time, and so on."),
+       field("time_max", &Ejection::time_max, duration(1ms), "The longest it is left out."),
+       field("max_percent", &Ejection::max_percent, percent(),
+             "Most of the group that is left out at the same time, in percent. The last server never is.")},
+      [](Ejection& ejection, const Value& value) {
+        if (ejection.time > ejection.time_max) {
+          value.at(value.has("time") ? "time" : "time_max").error("time must not be above time_max");
+        }
+      });
+  return section;
+}
+
+const Section<Health>& health_section() {
+  static const Section<Health> section(
+      "health", "Active health: each server is asked at intervals; 2xx and 3xx are good.",
+      {field("path", &Health::path,
+             checked<std::string>(
+                 text(),
+                 [](const std::string& value) { return value.starts_with('/') ? "" : "must begin with /"; }),
+             "What to GET.")
+           .required(),
+       field("host", &Health::host, text(), "The field Host of the probe. Empty: the server's address."),
+       field("interval", &Health::interval, duration(100ms), "From one probe to the next."),
+       field("timeout", &Health::timeout, duration(10ms), "For a whole probe."),
+       field("fall", &Health::fall, integer<uint32_t>(1, 1000),
+             "Bad probes in a row that take a server out."),
+       field("rise", &Health::rise, integer<uint32_t>(1, 1000), "Good probes in a row that bring it back.")},
+      [](Health& health, const Value& value) {
+        if (health.timeout > health.interval) {
+          value.at(value.has("timeout") ? "timeout" : "interval").error("timeout must not be above interval");
+        }
+      });
+  return section;
+}
+
+void check_servers(const Upstream& upstream, const Value& value) {
+  const Value servers = value.at("servers");
+  if (!value.has("servers") || servers.node().kind != Node::Kind::array) return;
+  if (servers.node().items.empty()) servers.error("must have at least one server");
+  // Of a list with errors nothing was kept.
+  if (upstream.servers.empty()) return;
+  for (size_t i = 0; i < upstream.servers.size(); ++i) {
+    for (size_t j = 0; j < i; ++j) {
+      if (upstream.servers[i].address == upstream.servers[j].address) {
+        servers.item(i).error(fmt::format("{} is in the list twice", upstream.servers[i].address.text()));
+        break;
+      }
+    }
+  }
+  if (std::all_of(upstream.servers.begin(), upstream.servers.end(),
+                  [](const Server& s) { return s.backup; })) {
+    servers.error("must have a server that is not a backup");
+  }
+}
+
+}  // namespace
+
+const Section<Upstream>& upstream_section() {
+  static const Section<Upstream> section(
+      "upstream", "A group of servers that do the same.",
+      {field("servers", &Upstream::servers, list(server()), "The servers, as addresses or tables.")
+           .required(),
+       field("balance", &Upstream::balance,
+             choice<Upstream::Balance>({{"round_robin", Upstream::Balance::round_robin},
+                                        {"least_conn", Upstream::Balance::least_conn},
+                                        {"p2c", Upstream::Balance::p2c},
+                                        {"hash", Upstream::Balance::hash}}),
+             "How a server is chosen: in turn; the one with the fewest requests under way; the better of two "
+             "random "
+             "ones; or the same for the same key, moving few clients when servers come and go."),
+       field("hash", &Upstream::hash, client_key(),
+             "The key for balance = \"hash\": \"cookie:NAME\", \"header:NAME\" or \"client_ip\"."),
+       field("timeouts", &Upstream::timeouts, table(timeouts_section()), "Time-outs towards servers."),
+       field("keepalive", &Upstream::keepalive, table(keepalive_section()), "Idle connections."),
+       field("limits", &Upstream::limits, table(limits_section()), "Limits of the group."),
+       field("retry", &Upstream::retry, table(retry_section()), "Further attempts."),
+       field("ejection", &Upstream::ejection, table(ejection_section()), "Passive health."),
+       field("health", &Upstream::health, optional(table(health_section())),
+             "Active health. Without it none."),
+       field("resolve", &Upstream::resolve, duration(1s, 24h),
+             "How often names of servers are looked up again.")},
+      [](Upstream& upstream, const Value& value) {
+        check_servers(upstream, value);
+        if (upstream.hash != ClientKey{} && upstream.balance != Upstream::Balance::hash) {
+          value.at("hash").warn("has no effect without balance = \"hash\"");
+        }
+      });
+  return section;
+}
+
+}  // namespace banyan::config
