@@ -82,7 +82,7 @@ struct Slice {
 
 // The two sizes a worker uses: small for heads, large for bodies.
 struct BufferPools {
-  static constexpr size_t kSmall = 8 * 1024;
+  static constexpr size_t kSmall = 16 * 1024;
   static constexpr size_t kLarge = 72 * 1024;  // a 64 KiB body and its head in one read
   BlockPool small{kSmall, 64};
   BlockPool large{kLarge, 16};

@@ -54,10 +54,10 @@ class Call {
   virtual TimePoint arrived() const = 0;
   virtual TimePoint deadline() const = 0;
 
-  // Left unread, it slows the client down. The first listen() on it sends "100 Continue" to a client that waits for
-  // it, unless leave_continue_to_me() was called.
+  // Left unread, it slows the client down. Asking for it sends "100 Continue" to a client that waits for one, unless
+  // leave_continue_to_me() was called.
   virtual http::BodyReader& request_body() = 0;
-  // The handler relays the upstream's own 100 (as interim()).
+  // The handler relays the upstream's own 100, as interim().
   virtual void leave_continue_to_me() = 0;
 
   // An informational response (1xx but 101).

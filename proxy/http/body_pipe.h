@@ -42,7 +42,8 @@ class BodyWriter {
   bool abandoned() const;
   // REQUIRES (all three): neither end() nor fail() was called.
   void write(Slice slice);
-  void write_copy(std::string_view bytes);
+  // Copies into blocks of `pool`, which must outlive the pipe's content.
+  void write_copy(BlockPool& pool, std::string_view bytes);
   void end();
   // End with trailer fields, whose texts are copied.
   void end(const Fields& trailers);
@@ -107,6 +108,8 @@ class BodyPipe {
   BodyWriter& writer() { return writer_; }
   // Back to the state after construction, listeners taken out; keeps memory for reuse.
   void reset();
+  // After 101 the request body, which had ended, begins again as the tunnel. REQUIRES: ended, all read.
+  void reopen();
   // Bytes ever written.
   uint64_t total() const { return total_; }
 
