@@ -1,8 +1,9 @@
-// A connected byte stream. Plain and TLS differ in how bytes are read, written and shut down, and nowhere else.
+// A connected byte stream. Plain and TLS differ in how bytes are read, written and shut down, and nowhere
+// else.
 //
-// Readiness is edge-triggered: after on_readable, read until the result says `drained`; a reader that stops earlier
-// (back-pressure) calls read() again by itself later, without waiting for a notice. Write first, and only when a
-// write came out short call want_write() and wait for on_writable.
+// Readiness is edge-triggered: after on_readable, read until the result says `drained`; a reader that stops
+// earlier (back-pressure) calls read() again by itself later, without waiting for a notice. Write first, and
+// only when a write came out short call want_write() and wait for on_writable.
 #pragma once
 
 #include <sys/uio.h>
@@ -39,7 +40,8 @@ class Stream {
  public:
   class Listener {
    public:
-    // Both come from the loop, never inside a call to the stream. The listener may destroy the stream in them.
+    // Both come from the loop, never inside a call to the stream. The listener may destroy the stream in
+    // them.
     virtual void on_readable() = 0;
     virtual void on_writable() = 0;
 
@@ -49,11 +51,13 @@ class Stream {
 
   virtual ~Stream() = default;
 
-  // Who is told; the stream starts watching. REQUIRES: called once before read or write. False when the kernel
-  // refuses the watch.
+  // Who is told; the stream starts watching. REQUIRES: called once before read or write. False when the
+  // kernel refuses the watch.
   [[nodiscard]] virtual bool start(Listener& listener) = 0;
   virtual IoResult read(std::span<char> space) = 0;
-  // Writes as much as is taken of the parts, in order. At most IOV_MAX parts.
+  // Writes as much as is taken of the parts, in order. At most IOV_MAX parts. Bytes reported as written are
+  // in the kernel's hands: the stream may be destroyed. After a short write the next one begins with the
+  // bytes not taken (a TLS stream may have encrypted them already).
   virtual IoResult write(std::span<const iovec> parts) = 0;
   // Ask for one on_writable when there is room (or the connection failed).
   virtual void want_write() = 0;
@@ -62,12 +66,18 @@ class Stream {
   // The next close sends a reset: the peer must not take what it has for complete.
   virtual void reset_on_close() = 0;
   virtual int fd() const = 0;
-  // "TLSv1.3", or empty for plain text.
+  // "TLSv1.3", or empty for plain text and before the end of the handshake.
   virtual std::string_view tls_protocol() const { return {}; }
+  // False while a TLS handshake is under way: nothing can be written yet.
+  virtual bool handshake_done() const { return true; }
+  // What a TLS error was, for the log ("no shared cipher"). Empty when there was none.
+  virtual std::string_view failure() const { return {}; }
+  // The peer sent a plain HTTP request where TLS was expected; see make_tls_stream.
+  virtual bool speaks_plain_http() const { return false; }
 };
 
-// Takes over the descriptor, which must be non-blocking and connected (or connecting: on_writable tells the end of
-// the attempt, take_connect_error the outcome).
+// Takes over the descriptor, which must be non-blocking and connected (or connecting: on_writable tells the
+// end of the attempt, take_connect_error the outcome).
 std::unique_ptr<Stream> make_plain_stream(event::Loop& loop, int fd);
 
 // The error a connecting socket ended with (SO_ERROR), 0 when it is connected.
