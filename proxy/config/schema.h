@@ -216,7 +216,8 @@ struct PathMatch {
   enum class Kind { exact, prefix, regex };
   Kind kind = Kind::prefix;
   // exact: "/batch". prefix: "/live/" for "/live/*", "/" for "/*". regex: RE2 syntax, without "~ ".
-  std::string value = "/";
+  // Never empty after loading.
+  std::string value;
   bool operator==(const PathMatch&) const = default;
   std::string text() const;  // as written: "/batch", "/live/*", "~ ^/x$"
 };
@@ -233,8 +234,11 @@ struct HeaderMatch {
 struct Rewrite {
   enum class Kind { prefix, regex };
   Kind kind = Kind::prefix;
-  std::string regex;  // Kind::regex: searched in the path
-  std::string to;  // Kind::prefix: replaces the part that the route's path matched; regex: "$1" to "$9", "$$"
+  std::string regex;  // Kind::regex: the first match in the path is replaced
+  // Kind::prefix: stands for the part that the route's path matched, its last "/" aside: "/new" and "/new/"
+  // both make
+  // "/new/x" of "/a/x" on a route "/a/*". Kind::regex: the replacement, with "$1" to "$9" and "$$".
+  std::string to;
   bool operator==(const Rewrite&) const = default;
 };
 
@@ -280,7 +284,7 @@ struct Route {
   // When a request may be sent once more: never, if it is idempotent (RFC 9110 section 9.2.2), or any
   // request.
   enum class Retry { off, idempotent, always };
-  std::string name;  // for logs and metrics; after loading never empty (host and path)
+  std::string name;  // for logs and metrics; after loading never empty (host and path) and unique
   PathMatch path;
   std::vector<std::string> hosts;    // lower case; "*.example.org" allowed; empty: any
   std::vector<std::string> methods;  // empty: any

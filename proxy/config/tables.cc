@@ -341,6 +341,7 @@ Row<Config> include_row() {
 // Defaults that hang on other keys, and what a file cannot do without.
 void finish(Config& config, const Value& root) {
   if (config.admin.socket.empty()) config.admin.socket = config.run_dir + "/admin.sock";
+  name_routes(config.routes);
   if (!root.has("listener")) root.at("listener").error("is missing: at least one [[listener]] is needed");
   if (!root.has("route")) root.at("route").error("is missing: at least one [[route]] is needed");
 }

@@ -13,6 +13,10 @@ const Section<Config>& root_section();
 const Section<Upstream>& upstream_section();
 const Section<Route>& route_section();
 
+// Gives every route without a name one from its host and path, with the methods or a number where that is not
+// unique.
+void name_routes(std::vector<Route>& routes);
+
 // Reports what is wrong between tables: names that are not there, duplicates, what nothing uses. `root` is
 // the table that the configuration was read from.
 void check(const Config& config, const Value& root);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <set>
 
 #include "config/formats.h"
 #include "config/names.h"
@@ -191,7 +192,7 @@ const Section<RewriteKeys>& rewrite_section() {
   static const Section<RewriteKeys> section(
       "rewrite", "Changes the path before it goes to the target; the query stays.",
       {field("prefix", &RewriteKeys::prefix, optional(slash_path()),
-             "Stands for the part that the route's path matched: with path = \"/a/*\" and prefix = \"/b/\", "
+             "Stands for the part that the route's path matched: with path = \"/a/*\" and prefix = \"/b\", "
              "\"/a/x\" "
              "becomes \"/b/x\"."),
        field("regex", &RewriteKeys::regex, optional(regex()),
@@ -430,6 +431,22 @@ const Section<Route>& route_section() {
              "Whether requests of this route are in the access log.")},
       finish);
   return section;
+}
+
+void name_routes(std::vector<Route>& routes) {
+  std::set<std::string> names;
+  for (const Route& route : routes) names.insert(route.name);
+  for (Route& route : routes) {
+    if (!route.name.empty()) continue;
+    std::string name = (route.hosts.empty() ? "" : route.hosts[0]) + route.path.text();
+    if (names.contains(name) && !route.methods.empty()) {
+      name = fmt::format("{} {}", fmt::join(route.methods, ","), name);
+    }
+    const std::string base = name;
+    for (int number = 2; names.contains(name); ++number) name = fmt::format("{} #{}", base, number);
+    names.insert(name);
+    route.name = std::move(name);
+  }
 }
 
 }  // namespace banyan::config
