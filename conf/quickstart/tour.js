@@ -68,7 +68,10 @@ async function batches(pass) {
     assert.equal(status, 200, `batch of user ${user}: ${body}`);
     const { complete, results } = JSON.parse(body);
     assert.equal(complete, true, `batch of user ${user}: ${body}`);
-    assert.deepEqual(keysOf(user).map((key) => results[key].status), [200, 200, 200, 404]);
+    assert.deepEqual(
+      keysOf(user).map((key) => results[key].status),
+      [200, 200, 200, 404],
+    );
   });
 }
 
@@ -117,11 +120,13 @@ async function setPercent(percent) {
 }
 
 async function compareSides() {
-  const [legacy, native] = await Promise.all(['legacy', 'native'].map(async (side) => {
-    const { status, body } = await sendBatch(7, 'compare', { 'X-Banyan-Side': side });
-    assert.equal(status, 200, body);
-    return JSON.parse(body);
-  }));
+  const [legacy, native] = await Promise.all(
+    ['legacy', 'native'].map(async (side) => {
+      const { status, body } = await sendBatch(7, 'compare', { 'X-Banyan-Side': side });
+      assert.equal(status, 200, body);
+      return JSON.parse(body);
+    }),
+  );
   assert.deepEqual(native, legacy, 'both sides give the same answer');
   const sides = (await logged('compare', 2)).map(({ side }) => side).sort();
   assert.deepEqual(sides, ['legacy', 'native'], 'X-Banyan-Side chooses the side');
@@ -164,8 +169,14 @@ try {
   printTable('The same users again', second);
   const before = nativeUsers(first);
   const after = nativeUsers(second);
-  assert.ok(before.size > 0 && before.size < after.size && after.size < users, 'the shares follow the percentages');
-  assert.ok([...before].every((user) => after.has(user)), 'nobody has moved back');
+  assert.ok(
+    before.size > 0 && before.size < after.size && after.size < users,
+    'the shares follow the percentages',
+  );
+  assert.ok(
+    [...before].every((user) => after.has(user)),
+    'nobody has moved back',
+  );
   await setPercent(10);
   await compareSides();
   await everythingElse();

@@ -35,7 +35,11 @@ export function orders() {
     const order = { id: nextId, item: request.body.item, quantity: request.body.quantity };
     nextId += 1;
     all.set(order.id, order);
-    return response.status(201).location(`${request.baseUrl}/${order.id}`).set('ETag', etagOf(order)).json(order);
+    return response
+      .status(201)
+      .location(`${request.baseUrl}/${order.id}`)
+      .set('ETag', etagOf(order))
+      .json(order);
   });
   router.put('/:id', (request, response) => {
     if (!isOrder(request.body)) return response.status(422).json({ error: 'needs item and quantity' });

@@ -21,7 +21,9 @@ import { deferred, until, within } from './wait.js';
 
 export const repository = fileURLToPath(new URL('../../../', import.meta.url));
 export const program = path.resolve(process.env.BANYAN_BIN ?? path.join(repository, 'build/banyan'));
-export const client = path.resolve(process.env.BANYANCTL_BIN ?? path.join(path.dirname(program), 'banyanctl'));
+export const client = path.resolve(
+  process.env.BANYANCTL_BIN ?? path.join(path.dirname(program), 'banyanctl'),
+);
 
 // A new folder, removed at the end of the test.
 export function makeFolder(scope) {
@@ -73,7 +75,10 @@ ${text}
     const { args = [], env = {} } = this.options;
     this.exit = undefined;
     this.ended = deferred();
-    this.child = spawn(program, ['-c', this.file, ...args], { env: { ...process.env, ...env }, stdio: 'pipe' });
+    this.child = spawn(program, ['-c', this.file, ...args], {
+      env: { ...process.env, ...env },
+      stdio: 'pipe',
+    });
     this.child.stdin.end();
     for (const stream of [this.child.stdout, this.child.stderr]) {
       stream.on('data', (chunk) => {
@@ -170,7 +175,10 @@ ${text}
 
   // Pids of the living workers, from the process table.
   workers() {
-    const children = readIfThere(`/proc/${this.pid}/task/${this.pid}/children`).trim().split(' ').filter(Boolean);
+    const children = readIfThere(`/proc/${this.pid}/task/${this.pid}/children`)
+      .trim()
+      .split(' ')
+      .filter(Boolean);
     return children.map(Number).filter((pid) => /worker/.test(readIfThere(`/proc/${pid}/cmdline`)));
   }
 
@@ -197,7 +205,9 @@ ${text}
   // No process of it may have been ended by a fault of its own.
   checkHealth() {
     const text = this.output + this.errorLog();
-    const faults = text.match(/^.*(AddressSanitizer|LeakSanitizer|runtime error:|CHECK failed|SIGSEGV|signal 11|signal 6).*$/gm);
+    const faults = text.match(
+      /^.*(AddressSanitizer|LeakSanitizer|runtime error:|CHECK failed|SIGSEGV|signal 11|signal 6).*$/gm,
+    );
     if (faults) throw new Error(`Banyan is not well:\n${faults.join('\n')}`);
   }
 
@@ -214,10 +224,10 @@ ${text}
   }
 }
 
-// Starts Banyan and waits until it is ready; it is stopped at the end of the test. text: the configuration's tables
-// after log, admin and listener, or a function of the instance (which knows its port and folder) that gives it.
-// options: workers, top (top-level keys), listener (keys of the listener), admin (keys of [admin]), format (of the
-// access log), args, env, files ({name: content} put beside the configuration).
+// Starts Banyan and waits until it is ready; it is stopped at the end of the test. text: the configuration's
+// tables after log, admin and listener, or a function of the instance (which knows its port and folder) that
+// gives it. options: workers, top (top-level keys), listener (keys of the listener), admin (keys of [admin]),
+// format (of the access log), args, env, files ({name: content} put beside the configuration).
 export async function start(scope, text, options = {}) {
   if (!fs.existsSync(program)) throw new Error(`there is no ${program}: build it, or set BANYAN_BIN`);
   const folder = makeFolder(scope);

@@ -68,7 +68,8 @@ export async function readHead(source, what) {
     if (!match || /[\0\r\n]/.test(field)) throw new Error(`bad field ${JSON.stringify(field)} in ${what}`);
     return [match[1], match[2]];
   });
-  const all = (name) => headers.filter(([n]) => n.toLowerCase() === name.toLowerCase()).map(([, value]) => value);
+  const all = (name) =>
+    headers.filter(([n]) => n.toLowerCase() === name.toLowerCase()).map(([, value]) => value);
   return { raw, line, headers, all, get: (name) => all(name)[0] };
 }
 
@@ -77,7 +78,8 @@ async function readChunked(source, what) {
   const sizes = [];
   while (true) {
     const line = (await source.through(CRLF, `a chunk of ${what}`)).toString('latin1').slice(0, -2);
-    if (!/^[0-9a-fA-F]{1,16}$/.test(line)) throw new Error(`bad chunk size ${JSON.stringify(line)} in ${what}`);
+    if (!/^[0-9a-fA-F]{1,16}$/.test(line))
+      throw new Error(`bad chunk size ${JSON.stringify(line)} in ${what}`);
     const size = parseInt(line, 16);
     if (size === 0) break;
     sizes.push(size);
@@ -133,7 +135,13 @@ export async function readResponse(source, { method = 'GET', limit = 10_000 } = 
       const head = await readHead(source, what);
       const match = /^HTTP\/(1\.[01]) ([1-5][0-9][0-9]) ([\t\x20-\x7e\x80-\xff]*)$/.exec(head.line);
       if (!match) throw new Error(`bad status line ${JSON.stringify(head.line)}`);
-      const response = { ...head, version: match[1], status: Number(match[2]), reason: match[3], informational };
+      const response = {
+        ...head,
+        version: match[1],
+        status: Number(match[2]),
+        reason: match[3],
+        informational,
+      };
       if (response.status < 200 && response.status !== 101) {
         informational.push(response);
         continue;

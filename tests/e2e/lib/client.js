@@ -4,8 +4,8 @@ import { execFile } from 'node:child_process';
 import http from 'node:http';
 import https from 'node:https';
 
-// Resolves to {status, reason, headers, rawHeaders, body (Buffer), text, trailers}. options: method, headers, body
-// (string, Buffer or stream), agent, and those of http.request.
+// Resolves to {status, reason, headers, rawHeaders, body (Buffer), text, trailers}. options: method, headers,
+// body (string, Buffer or stream), agent, and those of http.request.
 export function fetch(url, { body, ...options } = {}) {
   return new Promise((resolve, reject) => {
     const module = url.startsWith('https:') ? https : http;
@@ -49,8 +49,8 @@ export function run(program, args, options = {}) {
 
 export const curl = (...args) => run('curl', ['-sS', '--max-time', '30', ...args]);
 
-// Requests in a loop on that many keep-alive connections, until stop(). stop() resolves to {sent, failures}: every
-// answer for which accept(response) is false, and every error.
+// Requests in a loop on that many keep-alive connections, until stop(). stop() resolves to {sent, failures}:
+// every answer for which accept(response) is false, and every error.
 export function load(url, { connections = 4, accept = ({ status }) => status === 200, ...options } = {}) {
   const agent = new http.Agent({ keepAlive: true, maxSockets: connections });
   const result = { sent: 0, failures: [] };

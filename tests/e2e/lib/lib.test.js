@@ -29,10 +29,16 @@ test('the raw client reads what a Node server writes', async (scope) => {
   const plain = await client.response();
   assert.deepEqual([plain.status, plain.framing, String(plain.body)], [200, 'length', 'plain']);
   const chunked = await client.response();
-  assert.deepEqual([chunked.framing, String(chunked.body), chunked.trailers], ['chunked', 'abc', [['X-Sum', '3']]]);
+  assert.deepEqual(
+    [chunked.framing, String(chunked.body), chunked.trailers],
+    ['chunked', 'abc', [['X-Sum', '3']]],
+  );
   await client.write('GET /early HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
   const early = await client.response();
-  assert.deepEqual(early.informational.map(({ status }) => status), [103]);
+  assert.deepEqual(
+    early.informational.map(({ status }) => status),
+    [103],
+  );
   assert.equal(await client.closed(), 'end');
 });
 
@@ -59,7 +65,10 @@ test('the recorder keeps bytes, requests, trailers', async (scope) => {
   assert.equal((await fetch(`${url}/a?b=c`, { method: 'POST', body })).text, 'ok\n');
   assert.equal((await curl('-d', 'form=1', `${url}/curl`)).stdout, 'ok\n');
   const [first, second] = backend.requests;
-  assert.deepEqual([first.method, first.target, String(first.body), first.framing], ['POST', '/a?b=c', 'streamed', 'chunked']);
+  assert.deepEqual(
+    [first.method, first.target, String(first.body), first.framing],
+    ['POST', '/a?b=c', 'streamed', 'chunked'],
+  );
   assert.equal(String(second.body), 'form=1');
   assert.match(backend.bytes, /^POST \/a\?b=c HTTP\/1\.1\r\n/);
 });

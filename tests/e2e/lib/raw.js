@@ -66,7 +66,11 @@ class RawClient {
 
   // Waits until the bytes that have come and are not read match.
   until(pattern, limit) {
-    return until(() => pattern.exec(this.source.buffer.toString('latin1')), `bytes matching ${pattern}`, limit);
+    return until(
+      () => pattern.exec(this.source.buffer.toString('latin1')),
+      `bytes matching ${pattern}`,
+      limit,
+    );
   }
 }
 

@@ -1,8 +1,10 @@
 // A backend that records what it received, byte by byte, and answers as a test says.
 //
-//   const backend = await record(scope, { onRequest: (request, connection) => connection.write('HTTP/1.1 …') });
+//   const backend = await record(scope, { onRequest: (request, connection) => connection.write('HTTP/1.1 …')
+// });
 //
-// onHead(request, connection)     when a head is there, before its body; return true to answer here (the body is
+// onHead(request, connection)     when a head is there, before its body; return true to answer here (the body
+// is
 //                                 still read and recorded)
 // onRequest(request, connection)  when a request is complete; the default answers 200 with "ok"
 

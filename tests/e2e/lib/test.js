@@ -33,7 +33,10 @@ class Scope {
   }
 
   explain(error) {
-    const text = this.reports.map((report) => report()).filter(Boolean).join('\n');
+    const text = this.reports
+      .map((report) => report())
+      .filter(Boolean)
+      .join('\n');
     if (text === '') return error;
     const explained = new Error(`${error.message}\n${text}`, { cause: error });
     explained.stack = `${error.stack}\n${text}`;
