@@ -10,8 +10,9 @@ namespace banyan::event {
 
 class Loop;
 
-// Tells when a descriptor becomes readable or writable. Does not own the descriptor; must be destroyed before it
-// is closed. Edge-triggered by default: after a notice the owner reads or writes until a short count or EAGAIN.
+// Tells when a descriptor becomes readable or writable. Does not own the descriptor; must be destroyed before
+// it is closed. Edge-triggered by default: after a notice the owner reads or writes until a short count or
+// EAGAIN.
 class IoWatch {
  public:
   enum class Interest : short { read = EV_READ, write = EV_WRITE };
@@ -26,10 +27,16 @@ class IoWatch {
   [[nodiscard]] bool start();
   void stop();
 
+  // Edge-triggered read watches: the peer has sent its FIN, as the kernel said with one of the notices so
+  // far. Data and FIN that arrive together are one edge, so whoever stops at a short count would wait for
+  // ever for the second: once this is true, read until the end.
+  bool peer_finished() const { return peer_finished_; }
+
  private:
   static void on_ready(evutil_socket_t, short, void* self);
   struct event event_;
   Callback run_;
+  bool peer_finished_ = false;
 };
 
 // Calls `run` from the loop when the process gets `number`.

@@ -34,7 +34,7 @@ class PlainStream final : public Stream {
     } while (count < 0 && errno == EINTR);
     if (count > 0) {
       size_t bytes = static_cast<size_t>(count);
-      return {IoStatus::ok, bytes, bytes < space.size(), 0};
+      return {IoStatus::ok, bytes, bytes < space.size() && !read_watch_.peer_finished(), 0};
     }
     if (count == 0) return {IoStatus::end, 0, true, 0};
     if (errno == EAGAIN) return {IoStatus::again, 0, true, 0};
@@ -54,7 +54,8 @@ class PlainStream final : public Stream {
     return {IoStatus::error, 0, false, errno};
   }
 
-  // The watch stays once it was needed: an edge that finds nothing to write costs less than taking it out each time.
+  // The watch stays once it was needed: an edge that finds nothing to write costs less than taking it out
+  // each time.
   void want_write() override {
     if (write_watch_) return;
     write_watch_ = std::make_unique<event::IoWatch>(loop_, fd_, event::IoWatch::Interest::write,
