@@ -121,13 +121,12 @@ test('an upstream that resets in the body', async (scope) => {
       await connection.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n');
     },
   });
-  const { port, ...banyan } = await startInFrontOf(scope, backend.address);
+  const { port } = await startInFrontOf(scope, backend.address);
   const client = await connect(scope, port);
   await client.write(get);
   await client.until(/abc/);
   backend.connections[0].reset();
   assert.ok(!String(await client.rest()).endsWith('0\r\n\r\n'));
-  assert.ok(banyan);
 });
 
 test('bytes after a response spoil the connection and nothing else', async (scope) => {

@@ -191,7 +191,7 @@ test('active health takes a sick server out and back in', async (scope) => {
   let healthy = true;
   const answer = ({ target }, connection) => {
     const status = target !== '/healthz' || healthy ? '200 OK' : '503 Sick';
-    connection.write(`HTTP/1.1 ${status}\r\nContent-Length: 2\r\n\r\none`.slice(0, -1));
+    connection.write(`HTTP/1.1 ${status}\r\nContent-Length: 2\r\n\r\nok`);
   };
   const one = await record(scope, { onRequest: answer });
   const two = await record(scope);
