@@ -1,0 +1,62 @@
+// The values that metric labels may have, where they are a fixed set. Numbers are stored in shared memory:
+// append only. label_names() gives the texts.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace banyan::shm {
+
+// Which side of a rollout; none: the route has no rollout, or no route was found.
+enum class Side : uint8_t { none, legacy, native };
+
+// Why that side. hash: the bucket of the client's address or of a client without any key; cookie, header: the
+// bucket of such a key; fixed: the route has no choice.
+enum class Reason : uint8_t { fixed, hash, cookie, header, lua, forced, fallback, health };
+
+// Why native's failure was answered by legacy.
+enum class FallbackReason : uint8_t { error, timeout, status, unavailable };
+
+// Why a request was refused before it reached a target.
+enum class RejectReason : uint8_t { rate, concurrency, denied, body_size, overload, malformed, no_route };
+
+enum class ConnectResult : uint8_t { ok, refused, timeout, tls, resolve, limit, other };
+
+enum class RetryReason : uint8_t { connect, reset, status };
+
+enum class LuaResult : uint8_t { unchanged, changed, error, limit, set_aside };
+
+enum class BatchResult : uint8_t { ok, not_found, timeout, error, rejected };
+
+enum class Outcome : uint8_t { ok, failed };
+
+// The sorts of values a label can have. `method` is numbered as http::Method, `code` is the status itself;
+// the kinds of the directory are its numbers (0: "none").
+enum class LabelValues : uint8_t {
+  route,
+  upstream,
+  server,  // gives two labels: upstream and server
+  handler,
+  script,
+  side,
+  method,
+  code,
+  reason,
+  fallback_reason,
+  reject_reason,
+  connect_result,
+  retry_reason,
+  lua_result,
+  batch_result,
+  outcome,
+};
+
+// The texts of a fixed set in the order of its enum; empty for those of the directory and for code.
+std::span<const std::string_view> label_texts(LabelValues values);
+
+std::string_view side_name(Side side);  // "none" "legacy" "native"
+std::string_view reason_name(
+    Reason reason);  // "static" "hash" "cookie" "header" "lua" "forced" "fallback" "health"
+
+}  // namespace banyan::shm

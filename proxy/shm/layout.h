@@ -1,0 +1,125 @@
+// The shared segment, byte by byte. One memfd, mapped by the master before it forks; untouched pages cost
+// nothing.
+//
+//   Header                magic, layout version, size, fold sequence
+//   DirectoryArea         names of routes, servers, rollouts … → small numbers; written by the master only
+//   ProcessSlot × 130     who lives: 0 the master, 1 the controller, 2 + i worker i; each writes its own
+//   CounterArea × 130     the counters of those processes; each writes its own
+//   RetiredArea           what dead workers had counted; written by the master only
+//   RolloutArea × 1024    one Cell for each rollout; written by the controller only
+//   ServerWords × 16384   orders and health for each server; written by the controller only
+//   RateArea              one word for each client and limit (GCRA); written by every worker, by
+//   compare-and-swap InFlightArea × 130    requests of each client under way, for concurrency limits; each
+//   worker writes its own
+//
+// Everything starts as zero bytes and zero always means "nothing yet". Only atomics are written after start,
+// and no process ever waits for another, so any of them may be killed at any instruction. A change of this
+// file that moves or redefines bytes takes a new kVersion.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace banyan::shm {
+
+inline constexpr uint64_t kMagic = 0x6e61796e61422101;  // "\x01!Banyan"
+inline constexpr uint32_t kVersion = 1;
+
+inline constexpr uint32_t kWorkers = 128;
+inline constexpr uint32_t kMasterSlot = 0;
+inline constexpr uint32_t kControllerSlot = 1;
+inline constexpr uint32_t kFirstWorkerSlot = 2;
+inline constexpr uint32_t kSlots = kFirstWorkerSlot + kWorkers;
+constexpr uint32_t worker_slot(uint32_t worker) { return kFirstWorkerSlot + worker; }
+
+using Word = std::atomic<uint64_t>;
+using HalfWord = std::atomic<uint32_t>;
+static_assert(Word::is_always_lock_free && HalfWord::is_always_lock_free);
+
+struct alignas(64) Header {
+  uint64_t magic;
+  uint64_t size;
+  uint32_t version;
+  HalfWord workers;    // worker slots that were ever used are below this
+  Word fold_sequence;  // odd while the master moves a dead worker's counters to RetiredArea
+};
+
+// What a name in the directory belongs to.
+enum class Kind : uint8_t { route, upstream, server, rollout, handler, script };
+inline constexpr size_t kKinds = 6;
+inline constexpr std::array<uint32_t, kKinds> kNames = {16383, 4095, 16383,
+                                                        1023,  4095, 255};  // most of each kind
+inline constexpr uint32_t kAllNames = 16383 + 4095 + 16383 + 1023 + 4095 + 255;
+
+struct NamePlace {
+  uint32_t offset;
+  uint32_t size;
+};
+
+struct alignas(64) DirectoryArea {
+  std::array<HalfWord, kKinds> counts;  // published last
+  uint32_t text_used;                   // the master's own
+  std::array<NamePlace, kAllNames> names;
+  std::array<char, 8 << 20> text;
+};
+
+struct alignas(64) ProcessSlot {
+  HalfWord pid;
+  HalfWord state;       // ProcessState
+  HalfWord generation;  // of its configuration
+  HalfWord restarts;    // how often the process in this slot was replaced after it died
+  Word started;         // milliseconds since 1970
+  Word connections;     // open now
+  Word requests;        // since it started
+  Word loop_lag;        // the longest turn of the last full second, microseconds
+};
+
+struct CounterEntry {
+  Word key;
+  Word value;
+};
+
+template <size_t Capacity>
+struct alignas(4096) CounterTable {
+  HalfWord count;  // entries below it are complete; published last
+  alignas(64) std::array<CounterEntry, Capacity> entries;
+};
+using CounterArea = CounterTable<65000>;
+using RetiredArea = CounterTable<520000>;
+
+struct alignas(64) RolloutArea {
+  std::array<std::byte, 512> bytes;
+};
+
+struct ServerWords {
+  HalfWord order;   // ServerOrder
+  HalfWord health;  // ServerHealth
+};
+
+inline constexpr size_t kRateSets = 1 << 16;
+struct alignas(64) RateSet {
+  std::array<Word, 8> words;
+};
+
+inline constexpr size_t kInFlightSets = 1 << 13;
+struct alignas(64) InFlightSet {
+  std::array<Word, 8> words;
+};
+using InFlightArea = std::array<InFlightSet, kInFlightSets>;
+
+struct Layout {
+  Header header;
+  DirectoryArea directory;
+  std::array<ProcessSlot, kSlots> processes;
+  std::array<CounterArea, kSlots> counters;
+  RetiredArea retired;
+  std::array<RolloutArea, 1024> rollouts;
+  std::array<ServerWords, 16384> servers;
+  std::array<RateSet, kRateSets> rates;
+  std::array<InFlightArea, kSlots> in_flight;
+};
+static_assert(sizeof(Layout) <= size_t{256} << 20);
+
+}  // namespace banyan::shm
