@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/buffer.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "http/body_pipe.h"
@@ -92,7 +93,8 @@ class Handler {
   virtual bool available() const { return true; }
 };
 
-// Answers a call with a whole body at once: sets Content-Length, respects HEAD. For small answers.
-void answer(Call& call, http::ResponseHead head, std::string_view body);
+// Answers a call with a whole body at once: sets Content-Length, respects HEAD. For small answers; `body` is copied
+// into blocks of `buffers`.
+void answer(Call& call, BufferPools& buffers, http::ResponseHead head, std::string_view body);
 
 }  // namespace banyan::handler

@@ -1,0 +1,15 @@
+#include "handlers/all_handlers.h"
+
+#include <array>
+
+namespace banyan::handlers {
+
+std::span<const handler::HandlerType> all_handlers() {
+  static const std::array types = {
+      echo_type(),
+      static_reply_type(),
+  };
+  return types;
+}
+
+}  // namespace banyan::handlers
