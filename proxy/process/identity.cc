@@ -1,0 +1,83 @@
+#include "process/identity.h"
+
+#include <grp.h>
+#include <pwd.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/log.h"
+
+namespace banyan::process {
+
+Result<User> find_user(const std::string& name) {
+  errno = 0;
+  const passwd* entry = getpwnam(name.c_str());
+  if (!entry) {
+    return errno == 0 ? proxy_error("there is no user " + name) : system_error("look up user " + name, errno);
+  }
+  User user{name, entry->pw_uid, entry->pw_gid, {}};
+  int count = 0;
+  getgrouplist(name.c_str(), user.gid, nullptr, &count);
+  user.groups.resize(static_cast<size_t>(count));
+  if (getgrouplist(name.c_str(), user.gid, user.groups.data(), &count) < 0) {
+    return proxy_error("cannot look up the groups of user " + name);
+  }
+  return user;
+}
+
+Result<void> become(const User& user) {
+  if (setgroups(user.groups.size(), user.groups.data()) != 0) return system_error("setgroups", errno);
+  if (setgid(user.gid) != 0) return system_error("setgid", errno);
+  if (setuid(user.uid) != 0) return system_error("setuid", errno);
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return system_error("set no_new_privs", errno);
+  // setuid() took these away: a core dump where the administrator asked for them, and one's own /proc
+  // entries.
+  prctl(PR_SET_DUMPABLE, 1);
+  return {};
+}
+
+uint64_t raise_file_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+  if (limit.rlim_cur != limit.rlim_max) {
+    rlimit raised = limit;
+    raised.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &raised) == 0) return raised.rlim_cur;
+    LOG(warn, "cannot raise the limit of open files to {}: {}", limit.rlim_max, std::strerror(errno));
+  }
+  return limit.rlim_cur;
+}
+
+// The kernel lays out the arguments' and then the environment's strings in one piece.
+ProcessTitle ProcessTitle::prepare(int count, char** arguments) {
+  ProcessTitle title;
+  if (count == 0) return title;
+  char* end = arguments[0];
+  auto extend = [&](const char* text) {
+    if (text == end) end += std::strlen(text) + 1;
+  };
+  for (int i = 0; i < count; ++i) extend(arguments[i]);
+  for (char** variable = environ; *variable; ++variable) {
+    extend(*variable);
+    char* copy = strdup(*variable);
+    if (!copy) return title;
+    *variable = copy;
+  }
+  title.begin_ = arguments[0];
+  title.size_ = static_cast<size_t>(end - arguments[0]);
+  return title;
+}
+
+void ProcessTitle::set(std::string_view title) const {
+  prctl(PR_SET_NAME, std::string(title).c_str());
+  if (size_ == 0) return;
+  size_t length = std::min(title.size(), size_ - 1);
+  std::memset(begin_, 0, size_);
+  std::memcpy(begin_, title.data(), length);
+}
+
+}  // namespace banyan::process

@@ -1,0 +1,44 @@
+// Who a process is: user, limits, title, and what it may still do.
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace banyan::process {
+
+// A user as the kernel knows it, looked up before the fork: children never open the user database.
+struct User {
+  std::string name;
+  uid_t uid = 0;
+  gid_t gid = 0;
+  std::vector<gid_t> groups;
+};
+
+// Error when there is no such user.
+Result<User> find_user(const std::string& name);
+// Becomes the user, for good: groups, gid, uid, and no way back by a set-uid program.
+Result<void> become(const User& user);
+
+// As many open files as the kernel allows (RLIMIT_NOFILE's hard limit). Gives the limit that holds now.
+uint64_t raise_file_limit();
+
+// What ps(1) and top(1) show. The first call to prepare() takes over the memory that held main()'s arguments
+// and the environment, which moves elsewhere; without it set() changes only the short name.
+class ProcessTitle {
+ public:
+  static ProcessTitle prepare(int count, char** arguments);
+  // "banyan: worker 0"
+  void set(std::string_view title) const;
+
+ private:
+  char* begin_ = nullptr;
+  size_t size_ = 0;
+};
+
+}  // namespace banyan::process
