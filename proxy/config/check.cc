@@ -7,6 +7,7 @@
 #include <set>
 
 #include "config/formats.h"
+#include "config/names.h"
 #include "config/tables.h"
 
 namespace banyan::config {
@@ -37,7 +38,10 @@ class Checker {
     const std::string text = target.text();
     used_.insert(text);
     if (std::binary_search(names_.begin(), names_.end(), text)) return;
-    value.error(fmt::format("there is no {}{}", text, suggestion(text, {names_.begin(), names_.end()})));
+    std::vector<std::string_view> good;
+    std::copy_if(names_.begin(), names_.end(), std::back_inserter(good),
+                 [](std::string_view name) { return is_name(name.substr(name.find('.') + 1)); });
+    value.error(fmt::format("there is no {}{}", text, suggestion(text, good)));
   }
 
   void check_listeners() {
@@ -127,9 +131,10 @@ class Checker {
     }
   }
 
-  // A warning for each name that nothing leads to. With a Lua script nobody can know.
+  // A warning for each name that nothing leads to. With a Lua script nobody can know; after errors it is
+  // noise.
   void check_unused() {
-    if (!config_.lua.routes.empty()) return;
+    if (!config_.lua.routes.empty() || root_.reader().has_errors()) return;
     for (const char* kind : {"upstream", "handler", "rollout"}) {
       const Value table = root_.at(kind);
       if (!root_.has(kind)) continue;

@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <set>
 
 #include "config/loader.h"
 #include "config/tables.h"
@@ -21,6 +23,10 @@ std::string current_directory() {
   return getcwd(buffer, sizeof buffer) ? buffer : "/";
 }
 
+// To tell whether two paths are the same, "a/../a/x" and "a/x". Not for opening: with symbolic links they may
+// differ.
+std::string plain_path(const std::string& path) { return std::filesystem::path(path).lexically_normal(); }
+
 // One run: fills a root table from all files, then a Config from it.
 class Run {
  public:
@@ -29,11 +35,10 @@ class Run {
 
   Loaded load() {
     Node root;
-    bool complete = read_main(root);
-    complete &= read_overrides(root);
     Loaded loaded;
-    // What follows from half a file would only hide the fault.
-    if (complete) fill(root, loaded.config);
+    if (!read_main(root)) reader_.set_incomplete();
+    if (!read_overrides(root)) reader_.set_incomplete();
+    fill(root, loaded.config);
     loaded.diagnostics = reader_.take_diagnostics();
     return loaded;
   }
@@ -48,7 +53,7 @@ class Run {
       reader_.report(Diagnostic::Severity::error, {file, 1, 1}, "", "cannot read: " + source.error);
       return false;
     }
-    opened_.push_back(path);
+    opened_.insert(plain_path(path));
     return read_file(source.content, file, sources_.main, root, 0);
   }
 
@@ -102,10 +107,9 @@ class Run {
 
   bool read_included(const Value& value, const std::string& path, const std::string& name, Node& root,
                      int depth) {
-    if (std::find(opened_.begin(), opened_.end(), path) != opened_.end()) {
+    if (!opened_.insert(plain_path(path)).second) {
       return value.error(fmt::format("includes {} a second time", name));
     }
-    opened_.push_back(path);
     const SourceFile& source = access_.file(path);
     if (!source.error.empty()) return value.error(fmt::format("cannot read {}: {}", path, source.error));
     return read_file(source.content, reader_.add_file(name, directory_of(path)), name, root, depth);
@@ -181,13 +185,13 @@ class Run {
     config.run_dir.insert(0, sources_.prefix);
     const Value value(reader_, root, "");
     root_section().read(value, &config);
-    check(config, value);
+    if (reader_.complete()) check(config, value);
   }
 
   SourceAccess& access_;
   const Sources& sources_;
   Reader reader_;
-  std::vector<std::string> opened_;
+  std::set<std::string> opened_;
 };
 
 }  // namespace

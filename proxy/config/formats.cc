@@ -251,8 +251,16 @@ bool read_integer(const Value& value, int64_t least, int64_t most, int64_t& resu
   return true;
 }
 
+std::string either(const std::vector<std::string_view>& words) {
+  std::string text;
+  for (size_t i = 0; i < words.size(); ++i) {
+    text += fmt::format("{}\"{}\"", i == 0 ? "" : i + 1 == words.size() ? " or " : ", ", words[i]);
+  }
+  return text;
+}
+
 std::optional<size_t> read_word(const Value& value, const std::vector<std::string_view>& words) {
-  const std::string expected = fmt::format("\"{}\"", fmt::join(words, "\" or \""));
+  const std::string expected = either(words);
   const std::string* text = value.string(expected);
   if (!text) return std::nullopt;
   auto found = std::find(words.begin(), words.end(), *text);

@@ -56,13 +56,16 @@ Format<V> integer_or(std::string word, int64_t least, int64_t most) {
   Format<V> plain = integer<V>(least, most);
   return {fmt::format("integer or \"{}\"", word),
           [=](const Value& value, V& result) {
-            if (value.node().kind != Node::Kind::string || value.node().string != word)
-              return plain.read(value, result);
-            result = 0;
-            return true;
+            const Node& node = value.node();
+            if (node.kind == Node::Kind::string && node.string == word) return result = 0, true;
+            if (node.kind == Node::Kind::integer || node.from_environment) return plain.read(value, result);
+            return value.wrong_type(fmt::format("an integer or \"{}\"", word));
           },
           [=](const V& value) { return value == 0 ? quote(word) : std::to_string(value); }};
 }
+
+// "\"a\", \"b\" or \"c\"".
+std::string either(const std::vector<std::string_view>& words);
 
 // Reads one of the words; reports the nearest otherwise. The index of the word, or nothing.
 std::optional<size_t> read_word(const Value& value, const std::vector<std::string_view>& words);
@@ -72,7 +75,7 @@ template <class E>
 Format<E> choice(std::vector<std::pair<std::string_view, E>> choices) {
   std::vector<std::string_view> words;
   for (const auto& [word, meaning] : choices) words.push_back(word);
-  return {fmt::format("\"{}\"", fmt::join(words, "\" or \"")),
+  return {either(words),
           [=](const Value& value, E& result) {
             std::optional<size_t> index = read_word(value, words);
             if (index) result = choices[*index].second;
@@ -108,7 +111,7 @@ Format<std::string> regex();
 bool check_regex(const Value& value, std::string_view pattern);
 // A field name, RFC 9110 section 5.1.
 Format<std::string> header_name();
-// { Name = "value", Other = ["a", "b"] }
+// { Name = "value", Other = ["a", "b"] }. Values of fields that carry credentials print as "***".
 Format<std::vector<HeaderField>> header_fields();
 
 // ---------------------------------------------------------------- made of others
@@ -133,9 +136,9 @@ Format<std::optional<V>> optional(Format<V> format) {
   result.type = format.type;
   result.read = [read = format.read](const Value& value, std::optional<V>& result) {
     V candidate{};
-    const bool good = read(value, candidate);
+    if (!read(value, candidate)) return false;
     result = std::move(candidate);
-    return good;
+    return true;
   };
   result.print = [print = format.print](const std::optional<V>& value) { return value ? print(*value) : ""; };
   result.section = format.section;
@@ -154,7 +157,9 @@ Format<std::vector<V>> list(Format<V> format, bool one = false) {
       if (!one) return value.wrong_type("a list in brackets");
       good = read(value, items.emplace_back());
     }
-    for (size_t i = 0; i < value.node().items.size(); ++i) good &= read(value.item(i), items.emplace_back());
+    for (size_t i = 0; i < value.node().items.size(); ++i) {
+      good &= !value.node().items[i].broken && read(value.item(i), items.emplace_back());
+    }
     if (good) result = std::move(items);
     return good;
   };

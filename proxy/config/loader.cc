@@ -72,6 +72,7 @@ constexpr Wording kWordings[] = {
     {"the next token is not a valid multiline", "multi-line string is not closed, or has an unknown escape"},
     {"the next token is not a valid", "string is not closed on its line, or has an unknown escape"},
     {"unknown value appeared", "is not a value; strings need quotes"},
+    {"invalid format for key", "\"=\" is missing after the key"},
     {"empty key is not allowed", "a key is missing before \"=\""},
     {"missing array separator", "\",\" or \"]\" is missing in the array"},
     {"value having invalid format appeared in an array",
@@ -89,7 +90,6 @@ constexpr Wording kWordings[] = {
 struct Excerpt {
   size_t line = 0;    // from 1; 0: none found
   size_t column = 0;  // bytes, from 0
-  std::string why;
 };
 
 std::vector<Excerpt> find_excerpts(const std::string& message) {
@@ -106,8 +106,7 @@ std::vector<Excerpt> find_excerpts(const std::string& message) {
     if (line != 0 && digit == std::string_view::npos && at == bar) {
       const size_t mark = text.find_first_not_of(' ', at + 3);
       if (mark == std::string::npos || (text[mark] != '^' && text[mark] != '~')) continue;
-      const size_t why = std::min(text.find_first_not_of("^-~ ", mark), text.size());
-      excerpts.push_back({line, mark - at - 3, text.substr(why)});
+      excerpts.push_back({line, mark - at - 3});
       line = 0;
     } else if (digit != std::string_view::npos) {
       std::from_chars(number.data() + digit, number.data() + number.size(), line);
@@ -117,7 +116,7 @@ std::vector<Excerpt> find_excerpts(const std::string& message) {
   return excerpts;
 }
 
-std::string reword(const std::string& message, const Excerpt& fault, const Excerpt* earlier, int line_offset,
+std::string reword(const std::string& message, const Excerpt* earlier, int line_offset,
                    std::string_view line_text) {
   const std::string head = message.substr(0, message.find('\n'));
   if (head.find("already exists") != std::string::npos) {
@@ -127,9 +126,7 @@ std::string reword(const std::string& message, const Excerpt& fault, const Excer
                        place);
   }
   if (head.find("invalid line format") != std::string::npos) {
-    const std::string found = fault.why.substr(std::min(fault.why.find("but got"), fault.why.size()));
-    return fmt::format("the line should end here{}; strings and durations need quotes",
-                       found.size() > 8 ? ", " + found : "");
+    return "the line should have ended here; strings, durations and sizes need quotes";
   }
   if (head.find("an invalid key appeared") != std::string::npos) {
     const bool header = line_text.find_first_not_of(" \t") == line_text.find('[');
@@ -148,11 +145,11 @@ std::string reword(const std::string& message, const Excerpt& fault, const Excer
 
 void report_syntax_error(const std::string& message, Lines& lines, int first_line, Reader& reader) {
   const std::vector<Excerpt> excerpts = find_excerpts(message);
-  const Excerpt fault = excerpts.empty() ? Excerpt{1, 0, ""} : excerpts.back();
+  const Excerpt fault = excerpts.empty() ? Excerpt{1, 0} : excerpts.back();
   const size_t start = lines.offset(fault.line, 0);
   const std::string_view line_text = lines.text().substr(start, lines.text().find('\n', start) - start);
   reader.report(Diagnostic::Severity::error, lines.position(lines.offset(fault.line, fault.column)), "",
-                "syntax error: " + reword(message, fault, excerpts.size() > 1 ? &excerpts.front() : nullptr,
+                "syntax error: " + reword(message, excerpts.size() > 1 ? &excerpts.front() : nullptr,
                                           first_line - 1, line_text));
 }
 
@@ -197,16 +194,13 @@ class Converter {
  private:
   // The text of a value in the file. The library's public location() counts lines from the beginning each
   // time, which is quadratic; the region knows the place itself.
-  static std::string_view source(const TomlValue& value, size_t& offset) {
+  std::string_view source(const TomlValue& value) const {
     const auto* region = dynamic_cast<const toml::detail::region*>(toml::detail::get_region(value));
-    if (!region) return offset = 0, std::string_view();
-    offset = static_cast<size_t>(region->first() - region->begin());
-    return {&*region->begin() + offset, region->size()};
+    if (!region) return lines_.text().substr(0, 0);
+    return lines_.text().substr(static_cast<size_t>(region->first() - region->begin()), region->size());
   }
-  static size_t offset(const TomlValue& value) {
-    size_t at = 0;
-    source(value, at);
-    return at;
+  size_t offset(const TomlValue& value) const {
+    return static_cast<size_t>(source(value).data() - lines_.text().data());
   }
 
   void fault(Node& node, const std::string& path, std::string message) {
@@ -215,8 +209,7 @@ class Converter {
   }
 
   void convert_integer(const TomlValue& from, Node& to, const std::string& path) {
-    size_t at = 0;
-    std::string text(source(from, at));
+    std::string text(source(from));
     text.erase(std::remove(text.begin(), text.end(), '_'), text.end());
     std::string_view digits = text;
     int base = 10;
@@ -232,8 +225,7 @@ class Converter {
   }
 
   void convert_number(const TomlValue& from, Node& to, const std::string& path) {
-    size_t at = 0;
-    std::string text(source(from, at));
+    std::string text(source(from));
     text.erase(std::remove(text.begin(), text.end(), '_'), text.end());
     to.kind = Node::Kind::number;
     to.number = std::strtod(text.c_str(), nullptr);
@@ -349,8 +341,8 @@ bool parse_document(std::string_view text, uint32_t file, Reader& reader, Node& 
     return false;
   }
   try {
-    // The library changes the end of its copy (it adds a missing line break), never an offset.
-    std::istringstream stream{std::string(text)};
+    // The library looks at the character after the last one, so there is always one more line break.
+    std::istringstream stream(std::string(text) + "\n");
     const TomlValue value = toml::parse<toml::discard_comments>(stream, "configuration");
     Converter(lines, reader).convert(value, root, "");
     root.where = {file, first_line, 1};

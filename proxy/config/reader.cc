@@ -83,6 +83,12 @@ void Reader::report(Diagnostic::Severity severity, Position position, std::strin
   reports_.push_back({position, {severity, where(position), std::move(path), std::move(message)}});
 }
 
+bool Reader::has_errors() const {
+  return std::any_of(reports_.begin(), reports_.end(), [](const Report& report) {
+    return report.diagnostic.severity == Diagnostic::Severity::error;
+  });
+}
+
 std::vector<Diagnostic> Reader::take_diagnostics() {
   std::stable_sort(reports_.begin(), reports_.end(), [](const Report& a, const Report& b) {
     return std::tie(a.position.file, a.position.line, a.position.column) <

@@ -27,7 +27,13 @@ class Reader {
   // `path` as said at `position`, absolute.
   std::string absolute(Position position, std::string_view path) const;
 
+  // Whether every file could be read. Otherwise what is missing may be in the rest, and nobody should
+  // complain.
+  bool complete() const { return complete_; }
+  void set_incomplete() { complete_ = false; }
+
   void report(Diagnostic::Severity severity, Position position, std::string path, std::string message);
+  bool has_errors() const;
   // In order of files, lines and columns. Leaves the reader without any.
   std::vector<Diagnostic> take_diagnostics();
 
@@ -48,6 +54,7 @@ class Reader {
   const LoadOptions& options_;
   std::vector<File> files_;
   std::vector<Report> reports_;
+  bool complete_ = true;
 };
 
 // One value on its way into a struct. Cheap to make; lives no longer than its node and reader.

@@ -46,7 +46,7 @@ bool AnySection::read_fields(const Value& table, void* object,
   std::vector<std::string_view> misspelt;
   for (const Entry& entry : table.node().entries) {
     if (const Field* field = find(entry.key)) {
-      good &= field->read(table.entry(entry), object);
+      good &= !entry.value.broken && field->read(table.entry(entry), object);
     } else if (std::find(others.begin(), others.end(), entry.key) == others.end()) {
       const std::vector<std::string_view> keys = known_keys(fields_);
       good = table.key(entry).error("unknown key" + suggestion(entry.key, keys));

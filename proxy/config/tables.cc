@@ -342,6 +342,7 @@ Row<Config> include_row() {
 void finish(Config& config, const Value& root) {
   if (config.admin.socket.empty()) config.admin.socket = config.run_dir + "/admin.sock";
   name_routes(config.routes);
+  if (!root.reader().complete()) return;
   if (!root.has("listener")) root.at("listener").error("is missing: at least one [[listener]] is needed");
   if (!root.has("route")) root.at("route").error("is missing: at least one [[route]] is needed");
 }

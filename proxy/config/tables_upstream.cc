@@ -176,7 +176,7 @@ void check_servers(const Upstream& upstream, const Value& value) {
 const Section<Upstream>& upstream_section() {
   static const Section<Upstream> section(
       "upstream", "A group of servers that do the same.",
-      {field("servers", &Upstream::servers, list(server()), "The servers, as addresses or tables.")
+      {field("servers", &Upstream::servers, list(server(), true), "The servers, as addresses or tables.")
            .required(),
        field("balance", &Upstream::balance,
              choice<Upstream::Balance>({{"round_robin", Upstream::Balance::round_robin},
