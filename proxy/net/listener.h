@@ -22,7 +22,7 @@ class Listener {
   class Acceptor {
    public:
     // A new connection: `fd` is non-blocking and close-on-exec, with TCP_NODELAY if TCP, and belongs to the
-    // acceptor. Comes from the loop. May call pause() or stop(), but must not destroy the listener.
+    // acceptor. Comes from the loop. May call pause(), but must not destroy the listener.
     virtual void on_accept(int fd, const IpAddress& peer) = 0;
 
    protected:
@@ -32,7 +32,7 @@ class Listener {
   struct Limits {
     int accepts_per_turn =
         4;  // nginx takes one ("multi_accept off"); a few cost less and share nearly as well
-    Millis pause = Millis(100);  // how long to wait for descriptors when there are none
+    Millis rest = Millis(100);  // how long to wait for descriptors when there are none
   };
 
   // Starts paused. `fd` stays the caller's and must outlive the listener; `name` is for the log.
@@ -54,12 +54,10 @@ class Listener {
  private:
   void on_ready();
   bool accept_one();
-  void take(int fd, const sockaddr_storage& address);
-  void on_accept_error(int error_number);
-  void rest();
+  void on_failure(int error_number);
   void refuse_waiting();
   void on_rested();
-  void log_exhaustion(int error_number);
+  void log_failure(int error_number);
   void open_reserve();
 
   event::Loop& loop_;
@@ -70,7 +68,7 @@ class Listener {
   event::IoWatch watch_;
   event::Timer rest_timer_;
   bool wanted_ = false;
-  bool starved_ = false;  // the last attempt found no free descriptor
+  TimePoint rested_at_{};
   int reserve_fd_ = -1;
   TimePoint logged_at_{};
   uint64_t refused_ = 0;
