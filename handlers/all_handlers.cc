@@ -7,6 +7,7 @@ namespace banyan::handlers {
 std::span<const handler::HandlerType> all_handlers() {
   static const std::array types = {
       echo_type(),
+      shared_object_type(),
       static_reply_type(),
   };
   return types;

@@ -13,6 +13,7 @@ std::span<const handler::HandlerType> all_handlers();
 
 // Their rows, each in the file of its type.
 handler::HandlerType echo_type();
+handler::HandlerType shared_object_type();
 handler::HandlerType static_reply_type();
 
 }  // namespace banyan::handlers
