@@ -2,9 +2,10 @@
 // the same.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
-#include <string>
+#include <string_view>
 
 #include "rollout/plan.h"
 #include "rollout/state.h"
@@ -34,7 +35,8 @@ struct Decision {
   uint32_t bucket = 0;       // 0 to 9999, known even when it was not used
   uint32_t percent = 0;      // that counted, hundredths of a percent
   StickyKey key;             // that gave the bucket
-  // The client had no key and the plan wants it to get one: send assigned_cookie(plan, key_text(random), …).
+  // The client had no key and the plan wants it to get one: send assigned_cookie(plan,
+  // key_text(facts.random).view(), …).
   bool assign = false;
 };
 
@@ -50,7 +52,11 @@ inline uint32_t effective_percent(const Plan& plan, const State& state) {
 
 // The key of a client without one: 16 hexadecimal digits, so that the cookie made of it gives the same bucket
 // again.
-std::string key_text(uint64_t random);
+struct KeyText {
+  std::array<char, 16> digits;
+  std::string_view view() const { return {digits.data(), digits.size()}; }
+};
+KeyText key_text(uint64_t random);
 
 // "native" and "legacy" in any case; nothing for other words.
 std::optional<Side> parse_side(std::string_view text);

@@ -34,7 +34,7 @@ class InFlight {
     Word* word_ = nullptr;
   };
 
-  // REQUIRES: slot is this process's own. The segment must outlive this and its tickets.
+  // REQUIRES: slot is this worker's own. The segment must outlive this and its tickets.
   InFlight(Segment& segment, uint32_t slot);
   InFlight(const InFlight&) = delete;
   InFlight& operator=(const InFlight&) = delete;

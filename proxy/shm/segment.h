@@ -36,8 +36,6 @@ class Segment {
 
  private:
   Segment(int fd, Layout* layout) : fd_(fd), layout_(layout) {}
-  static Result<Segment> map_owned(int fd);
-  void release();
 
   int fd_ = -1;
   Layout* layout_ = nullptr;

@@ -28,6 +28,7 @@ class Retirement {
 
  private:
   CounterEntry* find_or_append(uint64_t key);
+  void reset_process(uint32_t slot);
 
   Layout* layout_;
   std::unordered_map<uint64_t, uint32_t> places_;

@@ -1,0 +1,62 @@
+#include "shm/labels.h"
+
+#include <array>
+
+namespace banyan::shm {
+namespace {
+
+template <size_t N>
+using Texts = std::array<std::string_view, N>;
+
+constexpr Texts<3> kSides = {"none", "legacy", "native"};
+constexpr Texts<10> kMethods = {"GET",     "HEAD",    "POST",  "PUT",   "DELETE",
+                                "CONNECT", "OPTIONS", "TRACE", "PATCH", "OTHER"};
+constexpr Texts<8> kReasons = {"static", "hash", "cookie", "header", "lua", "forced", "fallback", "health"};
+constexpr Texts<4> kFallbackReasons = {"error", "timeout", "status", "unavailable"};
+constexpr Texts<7> kRejectReasons = {"rate",     "concurrency", "denied",  "body_size",
+                                     "overload", "malformed",   "no_route"};
+constexpr Texts<7> kConnectResults = {"ok", "refused", "timeout", "tls", "resolve", "limit", "other"};
+constexpr Texts<3> kRetryReasons = {"connect", "reset", "status"};
+constexpr Texts<5> kLuaResults = {"unchanged", "changed", "error", "limit", "set_aside"};
+constexpr Texts<5> kBatchResults = {"ok", "not_found", "timeout", "error", "rejected"};
+constexpr Texts<2> kOutcomes = {"ok", "failed"};
+
+}  // namespace
+
+std::span<const std::string_view> label_texts(LabelValues values) {
+  switch (values) {
+    case LabelValues::route:
+    case LabelValues::upstream:
+    case LabelValues::server:
+    case LabelValues::handler:
+    case LabelValues::script:
+    case LabelValues::code:
+      return {};
+    case LabelValues::side:
+      return kSides;
+    case LabelValues::method:
+      return kMethods;
+    case LabelValues::reason:
+      return kReasons;
+    case LabelValues::fallback_reason:
+      return kFallbackReasons;
+    case LabelValues::reject_reason:
+      return kRejectReasons;
+    case LabelValues::connect_result:
+      return kConnectResults;
+    case LabelValues::retry_reason:
+      return kRetryReasons;
+    case LabelValues::lua_result:
+      return kLuaResults;
+    case LabelValues::batch_result:
+      return kBatchResults;
+    case LabelValues::outcome:
+      return kOutcomes;
+  }
+  return {};
+}
+
+std::string_view side_name(Side side) { return kSides[static_cast<size_t>(side)]; }
+std::string_view reason_name(Reason reason) { return kReasons[static_cast<size_t>(reason)]; }
+
+}  // namespace banyan::shm
