@@ -1,4 +1,5 @@
-// Bodies of any size in constant memory: back-pressure from end to end. BANYAN_E2E_HUGE=1 sends 10 GB each way.
+// Bodies of any size in constant memory: back-pressure from end to end. BANYAN_E2E_HUGE=1 sends 10 GB each
+// way.
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
@@ -57,7 +58,8 @@ function memory(pid) {
   return Number(/^VmRSS:\s+([0-9]+) kB$/m.exec(status)[1]) / 1024;
 }
 
-// The largest growth of any worker's memory while the promise is under way, in MiB. A sanitizer keeps freed memory.
+// The largest growth of any worker's memory while the promise is under way, in MiB. A sanitizer keeps freed
+// memory.
 async function growth(banyan, promise) {
   const before = new Map(banyan.workers().map((pid) => [pid, memory(pid)]));
   assert.ok(before.size > 0);

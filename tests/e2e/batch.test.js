@@ -1,0 +1,206 @@
+// batch_fetch: many keys of an object store in one request, answered at the deadline with what is there.
+
+import assert from 'node:assert/strict';
+import { start } from './lib/banyan.js';
+import { fetch } from './lib/client.js';
+import { ask, connect } from './lib/raw.js';
+import { startLegacy } from './lib/legacy.js';
+import { oddStore, s3Store } from './lib/store.js';
+import { test } from './lib/test.js';
+import { until } from './lib/wait.js';
+
+function begin(scope, origin, keys = '', options = {}) {
+  const text = `[handler.content]
+type = "batch_fetch"
+origin = "${origin}"
+${keys}
+[[route]]
+path = "/batch"
+target = "handler.content"
+`;
+  return start(scope, text, options);
+}
+
+async function batch(banyan, keys, timeout, headers = {}) {
+  const began = performance.now();
+  const body = JSON.stringify(timeout === undefined ? { keys } : { keys, timeout_ms: timeout });
+  const response = await fetch(`${banyan.url}/batch`, { method: 'POST', body, headers, agent: false });
+  return { ...response, took: performance.now() - began };
+}
+
+const sigv4 = 'auth = "sigv4"\nregion = "us-east-1"\naccess_key = "S3RVER"\nsecret_key = "S3RVER"';
+const objects = {
+  a: { body: 'alpha', type: 'text/plain' },
+  'b/c': { body: '{"deep":true}', type: 'application/json' },
+  'bytes.bin': { body: Buffer.from([0xff, 0x00, 0xfe]), type: 'application/octet-stream' },
+  'päth/with space+plus&and=more?#%.txt': { body: 'odd', type: 'text/plain; charset=utf-8' },
+  empty: { body: '', type: 'text/plain' },
+  large: { body: 'x'.repeat(300_000), type: 'text/plain' },
+};
+
+test('s3rver: all keys, signed, with their types, tags and bytes', async (scope) => {
+  const store = await s3Store(scope, objects);
+  const banyan = await begin(scope, store.origin, sigv4);
+  const response = await batch(banyan, [...Object.keys(objects), 'nowhere'], 5000);
+  assert.equal(response.status, 200);
+  assert.match(response.headers['content-type'], /^application\/json/);
+  assert.equal(response.headers['banyan-complete'], 'true');
+  const { complete, results, missing, errors } = JSON.parse(response.text);
+  assert.deepEqual(
+    { complete, missing: missing ?? [], errors: errors ?? {} },
+    { complete: true, missing: [], errors: {} },
+  );
+  for (const [key, { body, type }] of Object.entries(objects)) {
+    const result = results[key];
+    assert.equal(result.status, 200, key);
+    assert.equal(result.content_type, type);
+    assert.match(result.etag, /^"[0-9a-f]{32}"$/);
+    const bytes = 'body' in result ? Buffer.from(result.body) : Buffer.from(result.body_base64, 'base64');
+    assert.ok(bytes.equals(Buffer.from(body)), key);
+  }
+  assert.ok('body_base64' in results['bytes.bin'] && !('body' in results['bytes.bin']));
+  assert.deepEqual(results.nowhere, { status: 404 });
+  assert.ok(store.requests.every(({ headers }) => /^AWS4-HMAC-SHA256 /.test(headers.authorization)));
+});
+
+test('s3rver: a wrong key is seen in the results', async (scope) => {
+  const store = await s3Store(scope, { a: objects.a });
+  const banyan = await begin(
+    scope,
+    store.origin,
+    sigv4.replace('secret_key = "S3RVER"', 'secret_key = "wrong"'),
+  );
+  const { results } = JSON.parse((await batch(banyan, ['a'], 5000)).text);
+  assert.equal(results.a.status, 403);
+});
+
+test('the deadline: what is there is sent, the rest is "timeout"', async (scope) => {
+  const store = await oddStore(scope);
+  const banyan = await begin(scope, store.origin);
+  for (let round = 0; round < 3; round += 1) {
+    const response = await batch(banyan, ['quick', 'none', 'stall', 'half', 'slow-100', 'slow-3000'], 500);
+    assert.ok(response.took >= 490 && response.took < 650, `${response.took} ms`);
+    assert.equal(response.headers['banyan-complete'], 'false');
+    const { complete, results, missing, errors } = JSON.parse(response.text);
+    assert.equal(complete, false);
+    assert.deepEqual(Object.keys(results).sort(), ['none', 'quick', 'slow-100']);
+    assert.deepEqual([...missing].sort(), ['half', 'slow-3000', 'stall']);
+    assert.deepEqual(errors, { half: 'timeout', 'slow-3000': 'timeout', stall: 'timeout' });
+  }
+  await until(() => store.open === 0, 'the transfers to be closed');
+});
+
+test('keys are fetched at the same time', async (scope) => {
+  const store = await oddStore(scope);
+  const banyan = await begin(scope, store.origin);
+  const keys = Array.from({ length: 30 }, (_, number) => `slow-200-${number}`);
+  const response = await batch(banyan, keys, 5000);
+  assert.equal(JSON.parse(response.text).complete, true);
+  assert.ok(response.took < 1000, `${response.took} ms for 30 keys of 200 ms each`);
+});
+
+test('a stalling batch does not delay another', async (scope) => {
+  const store = await oddStore(scope);
+  const banyan = await begin(scope, store.origin, '', { workers: 1 });
+  const greedy = Array.from({ length: 10 }, (_, n) =>
+    batch(
+      banyan,
+      Array.from({ length: 100 }, (__, k) => `stall-${n}-${k}`),
+      3000,
+    ),
+  );
+  await until(() => store.open >= 20, 'stalling transfers');
+  const quick = await batch(banyan, ['one', 'two'], 2000);
+  assert.equal(JSON.parse(quick.text).complete, true);
+  assert.ok(quick.took < 1000, `${quick.took} ms beside stalling batches`);
+  for (const response of await Promise.all(greedy)) assert.ok(response.took < 3300, `${response.took} ms`);
+});
+
+test('a dead store: errors, not a failure', async (scope) => {
+  const banyan = await begin(scope, 'http://127.0.0.1:1/bucket');
+  const response = await batch(banyan, ['a', 'b'], 2000);
+  assert.equal(response.status, 200);
+  const { complete, missing, errors } = JSON.parse(response.text);
+  assert.equal(complete, false);
+  assert.deepEqual([...missing].sort(), ['a', 'b']);
+  assert.ok(errors.a && errors.b);
+});
+
+test('a client that leaves ends its transfers', async (scope) => {
+  const store = await oddStore(scope);
+  const banyan = await begin(scope, store.origin);
+  const body = JSON.stringify({ keys: ['stall-1', 'stall-2'], timeout_ms: 9000 });
+  const client = await connect(scope, banyan.port);
+  await client.write(`POST /batch HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+  await until(() => store.open === 2, 'the transfers');
+  client.reset();
+  await until(() => store.open === 0, 'the transfers to end', 3000);
+});
+
+test('requests that cannot be understood', async (scope) => {
+  const store = await oddStore(scope);
+  const banyan = await begin(scope, store.origin, 'max_keys = 5');
+  const post = (body) => fetch(`${banyan.url}/batch`, { method: 'POST', body, agent: false });
+  const bad = [
+    '',
+    'nonsense',
+    '[]',
+    '{}',
+    '{"keys":"a"}',
+    '{"keys":[1]}',
+    '{"keys":["a"],"timeout_ms":"x"}',
+    '{"keys":["a"],"timeout_ms":-1}',
+    '['.repeat(10_000),
+  ];
+  for (const body of bad) {
+    const response = await post(body);
+    assert.equal(response.status, 400, body.slice(0, 40));
+    assert.match(response.headers['content-type'], /problem\+json/);
+  }
+  const many = await post(JSON.stringify({ keys: ['1', '2', '3', '4', '5', '6'] }));
+  assert.ok([400, 413, 422].includes(many.status), String(many.status));
+  const get = await fetch(`${banyan.url}/batch`, { agent: false });
+  assert.deepEqual([get.status, get.headers.allow], [405, 'POST']);
+  assert.deepEqual(store.requests, []);
+  const none = JSON.parse((await post('{"keys":[]}')).text);
+  assert.equal(none.complete, true);
+});
+
+test('a key cannot leave its bucket', async (scope) => {
+  const store = await s3Store(scope, { a: objects.a });
+  const banyan = await begin(scope, store.origin, sigv4);
+  await batch(banyan, ['../secret', '/../../x', 'a/../../b', 'http://127.0.0.1:1/x', 'a\r\nX-Evil: 1'], 3000);
+  for (const { url, headers } of store.requests) {
+    assert.ok(new URL(url, 'http://a').pathname.startsWith('/content/'), url);
+    assert.equal(headers['x-evil'], undefined);
+  }
+});
+
+test('application/x-ndjson: one object a line, as they arrive', async (scope) => {
+  const store = await oddStore(scope);
+  const banyan = await begin(scope, store.origin);
+  const body = JSON.stringify({ keys: ['quick', 'slow-1000'], timeout_ms: 3000 });
+  const client = await connect(scope, banyan.port);
+  const head = 'POST /batch HTTP/1.1\r\nHost: a\r\nAccept: application/x-ndjson\r\n';
+  const began = performance.now();
+  await client.write(`${head}Content-Length: ${body.length}\r\n\r\n${body}`);
+  const { raw } = await client.head();
+  assert.match(raw, /application\/x-ndjson/);
+  await client.until(/quick.*\n/);
+  assert.ok(performance.now() - began < 900, 'before the slow one is there');
+  await client.until(/slow-1000.*\n/);
+});
+
+test('legacy and native give the same answer', async (scope) => {
+  const store = await s3Store(scope, objects);
+  const native = await begin(scope, store.origin, sigv4);
+  const legacy = await startLegacy(scope, store.origin);
+  for (const keys of [Object.keys(objects), ['a', 'a', 'nowhere'], [], ['__proto__', 'toString']]) {
+    const ours = await batch(native, keys, 5000);
+    const theirs = await batch(legacy, keys, 5000);
+    assert.deepEqual(JSON.parse(ours.text), JSON.parse(theirs.text));
+    assert.equal(ours.headers['banyan-complete'], theirs.headers['banyan-complete']);
+  }
+  const bad = 'POST /batch HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx';
+  assert.equal((await ask(scope, native.port, bad)).status, (await ask(scope, legacy.port, bad)).status);
+});
