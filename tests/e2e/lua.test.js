@@ -153,4 +153,12 @@ test('-t compiles the script, knows its targets and runs its tests', async (scop
     assert.equal(code, 1, bad);
     assert.match(text, /routes\.lua/, bad);
   }
+  const tested = (side) => `return {
+    route = function(request) if request.headers["x-beta"] then return { side = "native" } end end,
+    tests = { { name = "beta", request = { headers = { ["X-Beta"] = "1" } }, expect = { side = "${side}" } } },
+  }`;
+  assert.equal((await check(tested('native'))).code, 0);
+  const failed = await check(tested('legacy'));
+  assert.equal(failed.code, 1);
+  assert.match(failed.text, /beta/);
 });

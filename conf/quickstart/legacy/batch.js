@@ -16,6 +16,7 @@ import express from 'express';
 const maxKeys = 1000;
 const defaultTimeout = 1200;
 const maxTimeout = 10_000;
+const longestKey = 1024; // S3's limit, in bytes
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
@@ -29,12 +30,28 @@ function content(bytes) {
 
 // What is wrong with the request body, or undefined.
 function complaint(body) {
-  const isKey = (key) => typeof key === 'string' && key !== '';
-  if (!Array.isArray(body?.keys) || !body.keys.every(isKey)) return '"keys" must be an array of strings';
-  if (body.keys.length > maxKeys) return `at most ${maxKeys} keys`;
+  const isKey = (key) => typeof key === 'string' && key !== '' && Buffer.byteLength(key) <= longestKey;
+  if (!Array.isArray(body?.keys) || !body.keys.every(isKey)) return 'keys: must be an array of strings';
+  if (body.keys.length === 0) return 'keys: must have at least one key';
+  if (body.keys.length > maxKeys) return `keys: must be at most ${maxKeys} keys`;
   const timeout = body.timeout_ms ?? defaultTimeout;
-  if (!Number.isInteger(timeout) || timeout <= 0) return '"timeout_ms" must be a positive whole number';
+  if (!Number.isInteger(timeout) || timeout < 1 || timeout > maxTimeout) {
+    return `timeout_ms: must be a whole number from 1 to ${maxTimeout}`;
+  }
   return undefined;
+}
+
+// {keys, timeout} of the request body, each key once; throws with status 400 or 422.
+function read(bytes) {
+  let body;
+  try {
+    body = JSON.parse(Buffer.isBuffer(bytes) ? bytes.toString() : '');
+  } catch (error) {
+    throw Object.assign(error, { status: 400 });
+  }
+  const wrong = complaint(body);
+  if (wrong) throw Object.assign(new Error(wrong), { status: 422 });
+  return { keys: [...new Set(body.keys)], timeout: body.timeout_ms ?? defaultTimeout };
 }
 
 class Batch {
@@ -98,12 +115,9 @@ function clientFor({ origin, accessKeyId, secretAccessKey }) {
 export function batch(store) {
   const fetcher = clientFor(store);
   const router = express.Router();
-  router.post('/', express.json({ type: () => true, limit: '1mb' }), async (request, response, next) => {
-    const wrong = complaint(request.body);
-    if (wrong) return next(Object.assign(new Error(wrong), { status: 400 }));
+  router.post('/', express.raw({ type: () => true, limit: '8mb' }), async (request, response, next) => {
     try {
-      const keys = [...new Set(request.body.keys)];
-      const timeout = Math.min(request.body.timeout_ms ?? defaultTimeout, maxTimeout);
+      const { keys, timeout } = read(request.body);
       const answer = await fetcher.fetch(keys, timeout);
       response.set('Banyan-Complete', String(answer.complete));
       return response.set('Cache-Control', 'no-store').json(answer);
