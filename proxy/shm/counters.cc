@@ -9,9 +9,9 @@ namespace {
 
 constexpr size_t kFirstPlaces = 256;
 
-// Keys differ in a few bits here and there; multiplying spreads them over the upper ones.
+// Keys differ in a few bits here and there; folding and multiplying spread them over all.
 size_t spread(uint64_t key, size_t places) {
-  return static_cast<size_t>(key * 0x9e3779b97f4a7c15u >> 32) & (places - 1);
+  return static_cast<size_t>((key ^ key >> 32) * 0x9e3779b97f4a7c15u >> 32) & (places - 1);
 }
 
 }  // namespace

@@ -41,7 +41,7 @@ std::optional<InFlight::Ticket> InFlight::enter(uint64_t hash, uint32_t limit) {
   // equally good.
   const size_t set = (hash ^ hash >> 32) % kInFlightSets;
   const uint64_t tag = tag_of(hash);
-  Word* word = find_word(layout_->in_flight[slot_][set].words, tag);
+  Word* word = find_word(layout_->in_flight[slot_].sets[set].words, tag);
   if (!word) return Ticket();
   const uint64_t before = word->load(std::memory_order_relaxed) & kCountMask;
   if (before >= limit || before == kCountMask) return std::nullopt;
@@ -55,7 +55,7 @@ uint64_t InFlight::sum(size_t set, uint64_t tag) const {
   const uint32_t slots = worker_slot(layout_->header.workers.load(std::memory_order_relaxed));
   uint64_t sum = 0;
   for (uint32_t slot = kFirstWorkerSlot; slot < slots; ++slot) {
-    for (const Word& word : layout_->in_flight[slot][set].words) {
+    for (const Word& word : layout_->in_flight[slot].sets[set].words) {
       const uint64_t value = word.load(std::memory_order_seq_cst);
       if ((value & ~kCountMask) == tag) sum += value & kCountMask;
     }

@@ -107,7 +107,9 @@ inline constexpr size_t kInFlightSets = 1 << 13;
 struct alignas(64) InFlightSet {
   std::array<Word, 8> words;
 };
-using InFlightArea = std::array<InFlightSet, kInFlightSets>;
+struct alignas(4096) InFlightArea {
+  std::array<InFlightSet, kInFlightSets> sets;
+};
 
 struct Layout {
   Header header;
