@@ -17,7 +17,8 @@ constexpr Texts<7> kRejectReasons = {"rate",     "concurrency", "denied",  "body
                                      "overload", "malformed",   "no_route"};
 constexpr Texts<7> kConnectResults = {"ok", "refused", "timeout", "tls", "resolve", "limit", "other"};
 constexpr Texts<3> kRetryReasons = {"connect", "reset", "status"};
-constexpr Texts<5> kLuaResults = {"unchanged", "changed", "error", "limit", "set_aside"};
+constexpr Texts<8> kLuaResults = {"ok",     "runtime",    "wall",           "instructions",
+                                  "memory", "bad_return", "unknown_target", "set_aside"};
 constexpr Texts<5> kBatchResults = {"ok", "not_found", "timeout", "error", "rejected"};
 constexpr Texts<2> kOutcomes = {"ok", "failed"};
 

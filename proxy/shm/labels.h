@@ -25,7 +25,17 @@ enum class ConnectResult : uint8_t { ok, refused, timeout, tls, resolve, limit, 
 
 enum class RetryReason : uint8_t { connect, reset, status };
 
-enum class LuaResult : uint8_t { unchanged, changed, error, limit, set_aside };
+// Numbered as lua::Failure.
+enum class LuaResult : uint8_t {
+  ok,
+  runtime,
+  wall,
+  instructions,
+  memory,
+  bad_return,
+  unknown_target,
+  set_aside
+};
 
 enum class BatchResult : uint8_t { ok, not_found, timeout, error, rejected };
 
