@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "event/loop.h"
+#include "net/socket_io.h"
 
 namespace banyan::net {
 namespace {
@@ -107,8 +108,7 @@ void Listener::refuse_waiting() {
   for (int i = 0; i < kMostAtOnce; ++i) {
     int fd = accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC);
     if (fd < 0) break;
-    linger reset{1, 0};
-    setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    set_reset_on_close(fd);
     close(fd);
     ++refused_;
   }

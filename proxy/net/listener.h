@@ -30,8 +30,8 @@ class Listener {
   };
 
   struct Limits {
-    int accepts_per_turn =
-        4;  // nginx takes one ("multi_accept off"); a few cost less and share nearly as well
+    // nginx takes one ("multi_accept off"); a few cost less and share nearly as well.
+    int accepts_per_turn = 4;
     Millis rest = Millis(100);  // how long to wait for descriptors when there are none
   };
 

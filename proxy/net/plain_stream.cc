@@ -2,8 +2,8 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <climits>
 
+#include "net/socket_io.h"
 #include "net/stream.h"
 
 namespace banyan::net {
@@ -27,32 +27,8 @@ class PlainStream final : public Stream {
     return read_watch_.start();
   }
 
-  IoResult read(std::span<char> space) override {
-    ssize_t count;
-    do {
-      count = ::recv(fd_, space.data(), space.size(), 0);
-    } while (count < 0 && errno == EINTR);
-    if (count > 0) {
-      size_t bytes = static_cast<size_t>(count);
-      return {IoStatus::ok, bytes, bytes < space.size() && !read_watch_.peer_finished(), 0};
-    }
-    if (count == 0) return {IoStatus::end, 0, true, 0};
-    if (errno == EAGAIN) return {IoStatus::again, 0, true, 0};
-    return {IoStatus::error, 0, true, errno};
-  }
-
-  IoResult write(std::span<const iovec> parts) override {
-    ssize_t count;
-    msghdr message{};
-    message.msg_iov = const_cast<iovec*>(parts.data());
-    message.msg_iovlen = std::min<size_t>(parts.size(), IOV_MAX);
-    do {
-      count = ::sendmsg(fd_, &message, MSG_NOSIGNAL);
-    } while (count < 0 && errno == EINTR);
-    if (count >= 0) return {IoStatus::ok, static_cast<size_t>(count), false, 0};
-    if (errno == EAGAIN) return {IoStatus::again, 0, false, 0};
-    return {IoStatus::error, 0, false, errno};
-  }
+  IoResult read(std::span<char> space) override { return receive(fd_, space, read_watch_.peer_finished()); }
+  IoResult write(std::span<const iovec> parts) override { return send_parts(fd_, parts); }
 
   // The watch stays once it was needed: an edge that finds nothing to write costs less than taking it out
   // each time.
@@ -66,11 +42,7 @@ class PlainStream final : public Stream {
 
   void shutdown_write() override { ::shutdown(fd_, SHUT_WR); }
 
-  void reset_on_close() override {
-    linger zero{1, 0};
-    setsockopt(fd_, SOL_SOCKET, SO_LINGER, &zero, sizeof zero);
-  }
-
+  void reset_on_close() override { set_reset_on_close(fd_); }
   int fd() const override { return fd_; }
 
  private:

@@ -55,9 +55,9 @@ class Stream {
   // kernel refuses the watch.
   [[nodiscard]] virtual bool start(Listener& listener) = 0;
   virtual IoResult read(std::span<char> space) = 0;
-  // Writes as much as is taken of the parts, in order. At most IOV_MAX parts. Bytes reported as written are
-  // in the kernel's hands: the stream may be destroyed. After a short write the next one begins with the
-  // bytes not taken (a TLS stream may have encrypted them already).
+  // Writes as much as is taken of the parts, in order. At most IOV_MAX parts. When all bytes were reported as
+  // written they are in the kernel's hands, and the stream may be destroyed. After a short write the next one
+  // begins with the bytes not taken (a TLS stream may have encrypted them already).
   virtual IoResult write(std::span<const iovec> parts) = 0;
   // Ask for one on_writable when there is room (or the connection failed).
   virtual void want_write() = 0;

@@ -1,0 +1,43 @@
+#include "net/socket_io.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+
+namespace banyan::net {
+
+IoResult receive(int fd, std::span<char> space, bool peer_finished) {
+  ssize_t count;
+  do {
+    count = ::recv(fd, space.data(), space.size(), 0);
+  } while (count < 0 && errno == EINTR);
+  if (count > 0) {
+    size_t bytes = static_cast<size_t>(count);
+    return {IoStatus::ok, bytes, bytes < space.size() && !peer_finished, 0};
+  }
+  if (count == 0) return {IoStatus::end, 0, true, 0};
+  if (errno == EAGAIN) return {IoStatus::again, 0, true, 0};
+  return {IoStatus::error, 0, true, errno};
+}
+
+IoResult send_parts(int fd, std::span<const iovec> parts) {
+  ssize_t count;
+  msghdr message{};
+  message.msg_iov = const_cast<iovec*>(parts.data());
+  message.msg_iovlen = std::min<size_t>(parts.size(), IOV_MAX);
+  do {
+    count = ::sendmsg(fd, &message, MSG_NOSIGNAL);
+  } while (count < 0 && errno == EINTR);
+  if (count >= 0) return {IoStatus::ok, static_cast<size_t>(count), false, 0};
+  if (errno == EAGAIN) return {IoStatus::again, 0, false, 0};
+  return {IoStatus::error, 0, false, errno};
+}
+
+void set_reset_on_close(int fd) {
+  linger zero{1, 0};
+  setsockopt(fd, SOL_SOCKET, SO_LINGER, &zero, sizeof zero);
+}
+
+}  // namespace banyan::net
