@@ -1,0 +1,64 @@
+// rollouts.json: the live percentages, the truth of every rollout that was ever given an order.
+//
+//   {"version": 1, "sequence": 17,
+//    "rollouts": {"content": {"phase": "set", "percent": 37.25, "sequence": 17, "changed":
+//    "2026-11-21T01:23:28.123Z",
+//                             "who": "anna", "why": "looks good"}}}
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "rollout/state.h"
+
+namespace banyan::control {
+
+struct LiveValue {
+  rollout::Phase phase = rollout::Phase::file;
+  uint32_t percent = 0;   // hundredths of a percent; without meaning in Phase::file
+  uint64_t sequence = 0;  // of the order that made it
+  WallTime changed{};
+  std::string who;
+  std::string why;
+  bool live() const { return phase != rollout::Phase::file; }
+};
+
+struct LiveValues {
+  uint64_t sequence = 0;                                   // of the last order
+  std::map<std::string, LiveValue, std::less<>> rollouts;  // only those with a live value
+};
+
+struct StateFile {
+  enum class Condition { missing, good, damaged };
+  Condition condition = Condition::missing;
+  std::string damage;  // what is wrong, if damaged
+  LiveValues values;   // what could be read
+  // Single rollouts that are there but make no sense; the rest is good.
+  std::vector<std::string> damaged_rollouts;
+};
+
+// Reads it. Any bytes give an answer: not JSON, another version or another shape is `damaged`.
+StateFile read_state_file(const std::string& path);
+
+std::string state_text(const LiveValues& values);
+
+// Replacing a file so that after any crash either the old or the new one is there, whole. Three steps, so
+// that something else can be made durable between them.
+Result<void> write_replacement(const std::string& path, std::string_view content);  // PATH.new, synced
+Result<void> commit_replacement(const std::string& path);                           // rename, folder synced
+void discard_replacement(const std::string& path);
+
+// "37.25", "10", "0.01": hundredths of a percent for people.
+std::string percent_text(uint32_t hundredths);
+// 37.25 → 3725. False unless it is 0 to 100 with at most two decimals.
+bool to_hundredths(double percent, uint32_t& hundredths);
+
+// "2026-11-21T01:23:28.123Z"; parse_time takes this form only.
+std::string time_text(WallTime time);
+bool parse_time(std::string_view text, WallTime& time);
+
+}  // namespace banyan::control
