@@ -71,6 +71,10 @@ std::string_view reason_phrase(int status);
 // (RFC 9112 section 6.3).
 bool has_no_body(Method request_method, int status);
 
+// The fields that belong to one connection or that the proxy makes anew for each hop (RFC 9110 section 7.6.1), with
+// Content-Length among them. `Trailer` and `Proxy-Status` travel on.
+bool is_hop_by_hop(FieldId id);
+
 // Adds to `to` what may travel past this hop of `from`: not the hop-by-hop fields, not those that Connection names, not
 // the framing (RFC 9110 section 7.6.1). Views are shared, not copied.
 void add_end_to_end_fields(const Fields& from, Fields& to);
