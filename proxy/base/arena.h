@@ -1,4 +1,5 @@
-// Bytes that live exactly as long as one object: text made for a message (a normalised path, a rewritten field).
+// Bytes that live exactly as long as one object: text made for a message (a normalised path, a rewritten
+// field).
 #pragma once
 
 #include <algorithm>
@@ -10,8 +11,8 @@
 
 namespace banyan {
 
-// Hands out memory that never moves and is freed all at once. Empty arenas own nothing; reset() keeps one chunk, so
-// a reused arena allocates nothing in the steady state. Not for objects with destructors.
+// Hands out memory that never moves and is freed all at once. Empty arenas own nothing; reset() keeps one
+// chunk, so a reused arena allocates nothing in the steady state. Not for objects with destructors.
 class Arena {
  public:
   Arena() = default;

@@ -1,8 +1,9 @@
 // Memory for bytes on their way: fixed-size blocks from a pool, shared by the slices that look into them.
 //
 // A socket is read into a Block; the parser's views and the body's slices point into the same Block, and the
-// other socket writes from it: bytes are copied by the kernel only. A Block goes back to its pool when the last
-// BlockRef is gone. Counts are not atomic: blocks stay on the thread of their pool. The pool must outlive them.
+// other socket writes from it: bytes are copied by the kernel only. A Block goes back to its pool when the
+// last BlockRef is gone. Counts are not atomic: blocks stay on the thread of their pool. The pool must
+// outlive them.
 #pragma once
 
 #include <cstddef>

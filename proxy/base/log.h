@@ -53,8 +53,8 @@ class Scope {
 }  // namespace banyan::log
 
 // LOG(warn, "worker {} died: {}", pid, why)
-#define LOG(level, ...)                                                                              \
-  do {                                                                                               \
-    if (::banyan::log::enabled(::banyan::log::Level::level))                                         \
-      ::banyan::log::write(::banyan::log::Level::level, ::fmt::format(__VA_ARGS__));                 \
+#define LOG(level, ...)                                                              \
+  do {                                                                               \
+    if (::banyan::log::enabled(::banyan::log::Level::level))                         \
+      ::banyan::log::write(::banyan::log::Level::level, ::fmt::format(__VA_ARGS__)); \
   } while (false)

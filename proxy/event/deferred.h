@@ -31,7 +31,8 @@ class Deferred {
   Deferred* next_ = nullptr;
 };
 
-// Base of objects that die in the loop's graveyard (Loop::dispose) instead of inside a call that may still use them.
+// Base of objects that die in the loop's graveyard (Loop::dispose) instead of inside a call that may still
+// use them.
 class Disposable {
  public:
   virtual ~Disposable() = default;

@@ -22,7 +22,8 @@ void IoWatch::on_ready(evutil_socket_t, short what, void* self) {
 }
 
 SignalWatch::SignalWatch(Loop& loop, int number, Callback run) : run_(run) {
-  CHECK(event_assign(&event_, loop.base(), number, EV_SIGNAL | EV_PERSIST, &SignalWatch::on_signal, this) == 0);
+  CHECK(event_assign(&event_, loop.base(), number, EV_SIGNAL | EV_PERSIST, &SignalWatch::on_signal, this) ==
+        0);
   CHECK(event_add(&event_, nullptr) == 0);
 }
 

@@ -65,8 +65,8 @@ TimePoint Loop::fresh_now() const {
   return now();
 }
 
-// Keeps one libevent timer at (or before) the wheel's next deadline. It is moved only when that comes nearer, so a
-// timer that is started and stopped for every request costs no work here.
+// Keeps one libevent timer at (or before) the wheel's next deadline. It is moved only when that comes nearer,
+// so a timer that is started and stopped for every request costs no work here.
 void Loop::arm_wakeup() {
   TimePoint next = timers_.next_deadline();
   if (next == TimePoint::max() || next >= wakeup_at_) return;
@@ -78,10 +78,12 @@ void Loop::arm_wakeup() {
   wakeup_at_ = next;
 }
 
-void Loop::on_wakeup(evutil_socket_t, short, void* self) { static_cast<Loop*>(self)->wakeup_at_ = TimePoint::max(); }
+void Loop::on_wakeup(evutil_socket_t, short, void* self) {
+  static_cast<Loop*>(self)->wakeup_at_ = TimePoint::max();
+}
 
-// Notices scheduled by notices run in the same turn. The bound keeps two objects that notify each other for ever from
-// starving the sockets; what is left runs in the next turn, which then does not wait.
+// Notices scheduled by notices run in the same turn. The bound keeps two objects that notify each other for
+// ever from starving the sockets; what is left runs in the next turn, which then does not wait.
 void Loop::run_deferred() {
   constexpr int kMostPerTurn = 100'000;
   for (int i = 0; i < kMostPerTurn && queue_.next_ != &queue_; ++i) {

@@ -1,6 +1,7 @@
 // One event loop per process: sockets and signals (libevent), timers, deferred notices, the graveyard.
 //
-// A turn of the loop:   wait → socket, signal and timer events → deferred notices until none is left → graveyard
+// A turn of the loop:   wait → socket, signal and timer events → deferred notices until none is left →
+// graveyard
 #pragma once
 
 #include <event2/event.h>

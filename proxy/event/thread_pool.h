@@ -15,8 +15,8 @@ namespace banyan::event {
 
 class Loop;
 
-// A job handed to the pool. Destroying the handle means: do not call `done`. The work itself, once begun, runs to
-// its end; what it needs must therefore be owned by the functions (captured by value or shared_ptr).
+// A job handed to the pool. Destroying the handle means: do not call `done`. The work itself, once begun,
+// runs to its end; what it needs must therefore be owned by the functions (captured by value or shared_ptr).
 class PoolJob {
  public:
   PoolJob() = default;

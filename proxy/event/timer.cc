@@ -6,9 +6,10 @@
 #include "base/check.h"
 #include "event/loop.h"
 
-// Where a timer lives: the highest group of six bits in which its due tick differs from the current one gives the
-// level, that group's value the slot. So all timers of a lower level are due before those of a higher one, and a slot
-// of a higher level is spread over the lower ones when the current tick reaches its beginning.
+// Where a timer lives: the highest group of six bits in which its due tick differs from the current one gives
+// the level, that group's value the slot. So all timers of a lower level are due before those of a higher
+// one, and a slot of a higher level is spread over the lower ones when the current tick reaches its
+// beginning.
 
 namespace banyan::event {
 namespace {

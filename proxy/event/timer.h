@@ -1,5 +1,5 @@
-// Timers in a hierarchical wheel: starting and stopping one is a few pointer writes, whatever the number of timers.
-// Resolution is one millisecond, rounded up: a timer never fires early.
+// Timers in a hierarchical wheel: starting and stopping one is a few pointer writes, whatever the number of
+// timers. Resolution is one millisecond, rounded up: a timer never fires early.
 #pragma once
 
 #include <array>
@@ -15,7 +15,8 @@ class TimerWheel;
 
 class Timer {
  public:
-  // The loop must outlive the timer. `run` is called from the loop; it may start the timer again or destroy it.
+  // The loop must outlive the timer. `run` is called from the loop; it may start the timer again or destroy
+  // it.
   Timer(Loop& loop, Callback run);
   ~Timer() { stop(); }
   Timer(const Timer&) = delete;
@@ -34,8 +35,8 @@ class Timer {
   Callback run_;
   Timer* previous_ = nullptr;
   Timer* next_ = nullptr;
-  uint64_t due_ = 0;    // milliseconds since the wheel's start
-  uint16_t slot_ = 0;   // level * 64 + index, or kFiring
+  uint64_t due_ = 0;   // milliseconds since the wheel's start
+  uint16_t slot_ = 0;  // level * 64 + index, or kFiring
 };
 
 // The wheel itself; the loop owns one. Six levels of 64 slots reach two years.

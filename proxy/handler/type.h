@@ -35,11 +35,11 @@ struct Services {
 
 // One row of handlers/all_handlers.cc.
 struct HandlerType {
-  std::string_view name;  // the `type` key: "static_reply"
+  std::string_view name;     // the `type` key: "static_reply"
   std::string_view summary;  // one sentence for the manual
   const config::AnySection& options;
-  // Called for each [handler.NAME] when a configuration is prepared (also under `banyan -t`): must not start anything
-  // that is visible outside before the first open(). `entry` lives as long as the handler.
+  // Called for each [handler.NAME] when a configuration is prepared (also under `banyan -t`): must not start
+  // anything that is visible outside before the first open(). `entry` lives as long as the handler.
   Result<std::unique_ptr<Handler>> (*make)(const config::HandlerEntry& entry, Services& services);
 };
 

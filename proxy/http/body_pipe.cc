@@ -24,6 +24,12 @@ void BodyPipe::reset() {
   trailers_.clear();
 }
 
+void BodyPipe::restart() {
+  BodyReader::Listener* reader = reader_listener_;
+  reset();
+  reader_listener_ = reader;
+}
+
 void BodyPipe::reopen() {
   CHECK(ended_ && slices_.empty() && !error_);
   ended_ = false;

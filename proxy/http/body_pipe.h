@@ -3,9 +3,10 @@
 //   writer:  while (more && !writer.full()) writer.write(slice);   then wait for on_room
 //   reader:  while (!reader.empty()) consume(front());             then wait for on_body
 //
-// The bound is soft: a write is always taken whole, `full()` tells that the high-water mark is reached, and a writer
-// that saw it is owed one on_room when the queue has drained to the low-water mark. Notices come from the loop's
-// deferred queue, never inside a call. After end(), fail() or abandon() the other side is told once.
+// The bound is soft: a write is always taken whole, `full()` tells that the high-water mark is reached, and a
+// writer that saw it is owed one on_room when the queue has drained to the low-water mark. Notices come from
+// the loop's deferred queue, never inside a call. After end(), fail() or abandon() the other side is told
+// once.
 #pragma once
 
 #include <cstddef>
@@ -110,6 +111,10 @@ class BodyPipe {
   void reset();
   // After 101 the request body, which had ended, begins again as the tunnel. REQUIRES: ended, all read.
   void reopen();
+  // Forgets everything written; the listener at the reader's end stays, the writer's goes.
+  void restart();
+  // Bytes that the reader has consumed.
+  uint64_t taken() const { return total_ - size_; }
   // Bytes ever written.
   uint64_t total() const { return total_; }
 

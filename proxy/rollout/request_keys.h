@@ -11,7 +11,8 @@ namespace banyan::rollout {
 class RequestKeys final : public KeyReader {
  public:
   // `head` and the text must outlive this and the keys found through it.
-  RequestKeys(const http::RequestHead& head, std::string_view client_ip) : head_(head), client_ip_(client_ip) {}
+  RequestKeys(const http::RequestHead& head, std::string_view client_ip)
+      : head_(head), client_ip_(client_ip) {}
 
   std::string_view cookie(std::string_view name) const override;
   std::string_view header(std::string_view name) const override;

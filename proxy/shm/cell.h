@@ -59,7 +59,7 @@ class Cell {
 
   static T from(const Words& words) {
     T value;
-    std::memcpy(&value, words.data(), sizeof(T));
+    std::memcpy(static_cast<void*>(&value), words.data(), sizeof(T));
     return value;
   }
 

@@ -1,0 +1,51 @@
+// One request as a line of the access log: nginx's combined format, or JSON with nginx's variable names and
+// ours.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "config/schema.h"
+#include "handler/handler.h"
+#include "http/head.h"
+#include "route/decide.h"
+
+namespace banyan::exchange {
+
+// Who ended the request and in which phase, two letters after HAProxy's termination state ("--": it ended
+// well).
+//   C client · S server · P proxy · K the process stopped   (lower case: by a time-out)
+//   R request · C connect · H waiting for the head · D body · Q queue
+struct Termination {
+  char who = '-';
+  char phase = '-';
+};
+
+struct AccessFacts {
+  const http::RequestHead* request = nullptr;  // null when the head could not be understood
+  const route::Decision* decision = nullptr;
+  const handler::Notes* notes = nullptr;
+  std::string_view remote_addr;
+  std::string_view request_id;
+  std::string_view trace_id;
+  std::string_view tls_protocol;
+  std::string_view time_iso8601;
+  std::string_view time_local;
+  int status = 0;
+  uint64_t body_bytes_sent = 0;
+  uint64_t request_length = 0;
+  Duration request_time{};
+  uint32_t conn_requests = 0;
+  bool fallback = false;
+  Termination term;
+  std::string_view error;  // what went wrong, for people
+  int worker = 0;
+};
+
+// Appends the line with its newline. Control characters, quotes and backslashes from the network are escaped.
+void append_access_line(const AccessFacts& facts, config::AccessLog::Format format, std::string& out);
+
+}  // namespace banyan::exchange

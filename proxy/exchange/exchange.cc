@@ -1,0 +1,359 @@
+#include "exchange/exchange.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "exchange/outbound_head.h"
+#include "http/error_page.h"
+
+namespace banyan::exchange {
+namespace {
+
+// More hops through ourselves than any sensible chain has.
+constexpr int kMostHops = 8;
+
+bool is_gateway_error(int status) { return status == 502 || status == 503 || status == 504; }
+
+}  // namespace
+
+Exchange::Exchange(Front& front, std::shared_ptr<const Site> site, http::InboundStream& stream)
+    : front_(front),
+      site_(std::move(site)),
+      stream_(stream),
+      identity_(stream.head(), stream.connection().peer, !stream.connection().tls_protocol.empty(),
+                site_->config->trusted_proxies, front.random_),
+      arrived_(front.here_.loop.now()),
+      random_(front.random_.next()),
+      deadline_timer_(front.here_.loop, Callback::to<&Exchange::on_deadline>(this)),
+      deferred_(front.here_.loop, Callback::to<&Exchange::on_deferred>(this)) {
+  ++front_.active_;
+}
+
+Exchange::~Exchange() {
+  session_.reset();
+  front_.give_back_head(std::move(outbound_));
+  --front_.active_;
+}
+
+void Exchange::begin() {
+  decision_ = route::decide(*site_->router, *site_->targets, site_->script,
+                            {request(), client(), identity_.address().bytes(), random_});
+  if (!decision_.route) {
+    http::Fields fields;
+    if (decision_.other_method) {
+      std::string allowed = site_->router->allowed_methods(request());
+      fields.add_copy("Allow", allowed);
+    }
+    front_.here_.counters.counter(shm::Metric::http_rejected, 0, shm::RejectReason::no_route).add();
+    bool json = http::accepts_json(request().fields.get(http::FieldId::accept));
+    int status = decision_.other_method ? 405 : 404;
+    return answer(status, http::error_content_type(json), http::error_body(status, {}, json), fields);
+  }
+  front_.here_.counters.counter(shm::Metric::decisions, route().number(), decision_.side, decision_.reason)
+      .add();
+  front_.here_.counters.counter(shm::Metric::http_requests_in_flight, route().number(), decision_.side).add();
+  if (refused() || answered_here()) return;
+
+  const config::Route& rules = route().rules();
+  if (rules.max_body > 0) stream_.limit_request_body(rules.max_body);
+  if (rules.deadline.count() > 0 && request().upgrade.empty()) {
+    deadline_ = arrived_ + rules.deadline;
+    deadline_timer_.start_at(deadline_);
+  }
+  open(*decision_.endpoint);
+}
+
+bool Exchange::refused() {
+  auto refusal = front_.admission_.judge(route(), request(), identity_, arrived_, ticket_);
+  if (!refusal && !site_->config->via.empty() &&
+      via_count(request().fields, site_->config->via) >= kMostHops) {
+    refusal = Refusal{508, shm::RejectReason::overload, {}, "the request has passed here too often"};
+  }
+  if (!refusal) return false;
+  refused_ = true;
+  front_.here_.counters.counter(shm::Metric::http_rejected, route().number(), refusal->reason).add();
+  answer_error(client_error(refusal->status, std::string(refusal->detail)), refusal->retry_after);
+  return true;
+}
+
+// What needs no target: a script's status, redirect, reply.
+bool Exchange::answered_here() {
+  const config::Route& rules = route().rules();
+  http::Fields fields;
+  if (const lua::Outcome* outcome = decision_.outcome(); outcome && outcome->status) {
+    for (const auto& [name, value] : outcome->set_headers) fields.add(name, value);
+    answer(*outcome->status, "text/plain; charset=utf-8", outcome->body ? *outcome->body : std::string(),
+           fields);
+    return true;
+  }
+  if (decision_.endpoint) return false;
+  if (rules.redirect) {
+    std::string_view location =
+        route::redirect_location(*rules.redirect, request().host, request().path, request().query,
+                                 request().has_query, fields.arena());
+    fields.add(http::FieldId::location, location);
+    answer(static_cast<int>(rules.redirect->status), {}, {}, fields);
+    return true;
+  }
+  CHECK(rules.reply.has_value());
+  answer(static_cast<int>(rules.reply->status), "text/plain; charset=utf-8", rules.reply->body, fields);
+  return true;
+}
+
+void Exchange::open(const route::Endpoint& endpoint) { session_ = endpoint.handler->open(*this); }
+
+const http::RequestHead& Exchange::outbound() {
+  if (!outbound_) {
+    outbound_ = front_.borrow_head();
+    make_outbound_head({request(), route(), identity_, stream_.connection().local_port, site_->config->via,
+                        decision_.outcome()},
+                       *outbound_);
+  }
+  return *outbound_;
+}
+
+http::BodyReader& Exchange::request_body() {
+  if (!continue_left_to_session_ && !std::exchange(body_wanted_, true)) stream_.send_continue();
+  return stream_.request_body();
+}
+
+handler::Retry Exchange::retry() const {
+  switch (route().rules().retry) {
+    case config::Route::Retry::off:
+      return handler::Retry::off;
+    case config::Route::Retry::always:
+      return handler::Retry::always;
+    case config::Route::Retry::idempotent:
+      break;
+  }
+  return handler::Retry::idempotent;
+}
+
+// ---- the answer
+// -----------------------------------------------------------------------------------------------------
+
+void Exchange::respond(const http::ResponseHead& head) {
+  if (stream_.responded() || session_over_) return;
+  if (is_gateway_error(head.status) && may_fall_back(false)) return fall_back(shm::FallbackReason::status);
+  http::ResponseHead& out = front_.response_;
+  out.clear();
+  out.status = head.status;
+  out.reason = head.reason;
+  out.body = head.body;
+  http::add_end_to_end_fields(head.fields, out.fields);
+  if (request().method == http::Method::head || head.status == 304) {
+    // No body, but its size may be told (RFC 9110 section 8.6).
+    if (const http::Field* size = head.fields.find(http::FieldId::content_length)) out.fields.add(*size);
+  }
+  if (head.status == 101) {
+    if (request().upgrade.empty())
+      return fail(handler_error(502, "answered 101 to a request without Upgrade"));
+    deadline_timer_.stop();
+    const http::Field* upgrade = head.fields.find(http::FieldId::upgrade);
+    out.fields.add(http::FieldId::upgrade, upgrade ? upgrade->value : request().upgrade);
+  }
+  finish_head(out);
+}
+
+// Fields that every answer gets, then the stream has it.
+void Exchange::finish_head(http::ResponseHead& head) {
+  using http::FieldId;
+  if (!head.fields.find(FieldId::date)) head.fields.add(FieldId::date, front_.timestamps().http_date());
+  if (decision_.rolled.assign && decision_.rollout) {
+    rollout::KeyText key = rollout::key_text(random_);
+    head.fields.add_copy(FieldId::set_cookie,
+                         rollout::assigned_cookie(decision_.rollout->plan, key.view(), client().tls));
+  }
+  if (decision_.route) apply_rules(route().rules().response_headers, head.fields);
+  status_ = head.status;
+  stream_.respond(head);
+}
+
+void Exchange::answer(int status, std::string_view content_type, std::string_view body,
+                      http::Fields& fields) {
+  http::ResponseHead& head = front_.response_;
+  head.clear();
+  head.status = status;
+  head.body = {http::BodyKind::sized, body.size()};
+  if (!content_type.empty()) head.fields.add(http::FieldId::content_type, content_type);
+  for (const http::Field& field : fields) head.fields.add(field);
+  finish_head(head);
+  if (!stream_.response_body().finished()) {
+    stream_.response_body().write_copy(front_.here_.buffers.small, body);
+    stream_.response_body().end();
+  }
+}
+
+void Exchange::answer_error(const Error& error, Duration retry_after) {
+  bool json = http::accepts_json(request().fields.get(http::FieldId::accept));
+  // Only the client's own mistakes are explained to it; the rest is for the log.
+  std::string_view detail =
+      error.fault == Fault::client ? std::string_view(error.message) : std::string_view();
+  http::Fields fields;
+  if (error.fault != Fault::client) {
+    fields.add_copy(
+        http::FieldId::proxy_status,
+        fmt::format("{}; error={}", site_->config->via.empty() ? "banyan" : site_->config->via, error.type));
+  }
+  if (retry_after.count() > 0 || error.status == 503) {
+    auto seconds = std::max<int64_t>(1, std::chrono::ceil<std::chrono::seconds>(retry_after).count());
+    fields.add_copy(http::FieldId::retry_after, fmt::format("{}", seconds));
+  }
+  if (!error_) error_ = error;
+  stream_.restart_response_body();
+  answer(error.status, http::error_content_type(json), http::error_body(error.status, detail, json), fields);
+}
+
+// ---- failures
+// -------------------------------------------------------------------------------------------------------
+
+void Exchange::fail(Error error) {
+  if (session_over_) return;
+  if (error.fault != Fault::client) {
+    LOG(warn, "{} {} {}: {}: {}", request().method_text, request().host, request().path,
+        decision_.endpoint ? decision_.endpoint->name : "", error.message);
+  }
+  if (!stream_.responded() && error.fault != Fault::client && may_fall_back(error.nothing_sent)) {
+    auto reason = error.status == 504 ? shm::FallbackReason::timeout : shm::FallbackReason::error;
+    return fall_back(reason);
+  }
+  session_over_ = true;
+  error_ = std::move(error);
+  if (stream_.responded()) {
+    stream_.abort();
+  } else {
+    answer_error(Error(*error_));
+  }
+  deferred_.schedule();
+}
+
+// Whether legacy may answer what native could not: the rollout wants it, it was native's first try, no byte
+// of the body is gone, and a second execution does no harm.
+bool Exchange::may_fall_back(bool nothing_sent) const {
+  if (fell_back_ || !decision_.rollout || decision_.side != shm::Side::native ||
+      !decision_.rollout->plan.fallback) {
+    return false;
+  }
+  if (front_.here_.loop.now() >= deadline_ || !request().upgrade.empty()) return false;
+  if (stream_.request_body_touched()) return false;
+  return nothing_sent || route().rules().retry == config::Route::Retry::always ||
+         http::is_idempotent(request().method);
+}
+
+void Exchange::fall_back(shm::FallbackReason reason) {
+  front_.here_.counters.counter(shm::Metric::fallback, route().number(), reason).add();
+  session_over_ = true;
+  falling_back_ = true;
+  deferred_.schedule();
+}
+
+void Exchange::on_deferred() {
+  if (session_over_) session_.reset();
+  if (!std::exchange(falling_back_, false)) return;
+  session_over_ = false;
+  fell_back_ = true;
+  stream_.restart_response_body();
+  notes_ = {};
+  decision_.endpoint = &decision_.rollout->legacy;
+  open(*decision_.endpoint);
+}
+
+void Exchange::on_deadline() {
+  error_ = proxy_error("the route's deadline has passed");
+  error_->status = 504;
+  error_->type = "http_response_timeout";
+  session_over_ = true;
+  session_.reset();
+  if (stream_.responded()) {
+    stream_.abort();
+  } else {
+    answer_error(Error(*error_));
+  }
+}
+
+// ---- the end
+// --------------------------------------------------------------------------------------------------------
+
+void Exchange::on_stream_end(http::StreamEnd end) {
+  session_.reset();
+  deadline_timer_.stop();
+  deferred_.cancel();
+  count(end);
+  if (logged()) log(end);
+}
+
+void Exchange::count(http::StreamEnd end) {
+  shm::Counters& counters = front_.here_.counters;
+  uint32_t number = decision_.route ? route().number() : 0;
+  int status = status_ != 0 ? status_ : end == http::StreamEnd::client_gone ? 499 : 500;
+  counters.counter(shm::Metric::http_requests, number, decision_.side, request().method, status).add();
+  if (decision_.route) {
+    counters.counter(shm::Metric::http_requests_in_flight, number, decision_.side).subtract();
+  }
+  counters.histogram(shm::Metric::http_request_duration, number, decision_.side)
+      .observe(front_.here_.loop.now() - arrived_);
+  counters.counter(shm::Metric::http_request_bytes, number, decision_.side).add(stream_.request_bytes());
+  counters.counter(shm::Metric::http_response_bytes, number, decision_.side).add(stream_.bytes_sent());
+}
+
+bool Exchange::logged() const {
+  return site_->config->log.access.path != "off" && (!decision_.route || route().rules().access_log);
+}
+
+Termination Exchange::termination(http::StreamEnd end) const {
+  char phase = stream_.responded() ? 'D' : 'H';
+  switch (end) {
+    case http::StreamEnd::client_gone:
+      return {'C', phase};
+    case http::StreamEnd::client_slow:
+      return {'c', phase};
+    case http::StreamEnd::shutdown:
+      return {'K', phase};
+    case http::StreamEnd::broken_off:
+    case http::StreamEnd::complete:
+      break;
+  }
+  if (refused_) return {'P', 'R'};
+  if (!error_) return end == http::StreamEnd::complete ? Termination{} : Termination{'S', 'D'};
+  bool slow = error_->status == 504 || error_->status == 408;
+  if (end == http::StreamEnd::complete)
+    phase = error_->type.starts_with("connection_refused") ||
+                    error_->type.starts_with("connection_timeout") || error_->type.starts_with("destination")
+                ? 'C'
+                : 'H';
+  switch (error_->fault) {
+    case Fault::client:
+      return {slow ? 'c' : 'C', 'R'};
+    case Fault::upstream:
+    case Fault::handler:
+      return {slow ? 's' : 'S', phase};
+    case Fault::proxy:
+      break;
+  }
+  return {slow ? 'p' : 'P', phase};
+}
+
+void Exchange::log(http::StreamEnd end) {
+  AccessFacts facts;
+  facts.request = &request();
+  facts.decision = &decision_;
+  facts.notes = &notes_;
+  facts.remote_addr = client().ip;
+  facts.request_id = identity_.request_id();
+  facts.trace_id = identity_.trace_id();
+  facts.tls_protocol = stream_.connection().tls_protocol;
+  facts.status = status_ != 0 ? status_ : 499;
+  facts.body_bytes_sent = stream_.body_bytes_sent();
+  facts.request_length = stream_.request_bytes();
+  facts.request_time = front_.here_.loop.now() - arrived_;
+  facts.conn_requests = stream_.connection().requests;
+  facts.fallback = fell_back_;
+  facts.term = termination(end);
+  if (error_) facts.error = error_->message;
+  front_.write_access(facts, *site_);
+}
+
+}  // namespace banyan::exchange

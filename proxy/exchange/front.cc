@@ -1,0 +1,65 @@
+#include "exchange/front.h"
+
+#include "base/log.h"
+#include "exchange/exchange.h"
+
+namespace banyan::exchange {
+namespace {
+
+constexpr size_t kKeptHeads = 64;
+
+}  // namespace
+
+std::unique_ptr<http::StreamUser> Front::open(http::InboundStream& stream) {
+  ++requests_;
+  auto exchange = std::make_unique<Exchange>(*this, site_, stream);
+  exchange->begin();
+  return exchange;
+}
+
+void Front::on_refused(const http::ConnectionInfo& connection, const Error& error, uint64_t bytes_sent) {
+  ++requests_;
+  here_.counters.counter(shm::Metric::http_requests, 0, shm::Side::none, http::Method::other, error.status)
+      .add();
+  here_.counters.counter(shm::Metric::http_rejected, 0, shm::RejectReason::malformed).add();
+  if (site_->config->log.access.path == "off") return;
+  net::IpAddress::TextBuffer buffer;
+  AccessFacts facts;
+  facts.remote_addr = connection.peer.host_text(buffer);
+  facts.tls_protocol = connection.tls_protocol;
+  facts.status = error.status;
+  facts.body_bytes_sent = bytes_sent;
+  facts.conn_requests = connection.requests;
+  facts.term = {error.status == 408 ? 'c' : 'P', 'R'};
+  facts.error = error.message;
+  write_access(facts, *site_);
+}
+
+void Front::write_access(AccessFacts& facts, const Site& site) {
+  facts.time_iso8601 = timestamps().iso8601();
+  facts.time_local = timestamps().common_log();
+  facts.worker = here_.worker;
+  line_.clear();
+  append_access_line(facts, site.config->log.access.format, line_);
+  here_.access_log.write_access(line_);
+}
+
+const Timestamps& Front::timestamps() {
+  timestamps_.update(here_.loop.wall());
+  return timestamps_;
+}
+
+std::unique_ptr<http::RequestHead> Front::borrow_head() {
+  if (heads_.empty()) return std::make_unique<http::RequestHead>();
+  auto head = std::move(heads_.back());
+  heads_.pop_back();
+  return head;
+}
+
+void Front::give_back_head(std::unique_ptr<http::RequestHead> head) {
+  if (!head || heads_.size() >= kKeptHeads) return;
+  head->clear();
+  heads_.push_back(std::move(head));
+}
+
+}  // namespace banyan::exchange

@@ -1,0 +1,77 @@
+// Where connections hand in their requests: makes exchanges, and lends them what they share in this process.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/random.h"
+#include "event/loop.h"
+#include "exchange/access_line.h"
+#include "exchange/admission.h"
+#include "exchange/site.h"
+#include "exchange/timestamps.h"
+#include "http/inbound.h"
+#include "shm/counters.h"
+
+namespace banyan::exchange {
+
+// Takes whole lines of the access log; queues them, never blocks.
+class AccessLog {
+ public:
+  virtual void write_access(std::string_view line) = 0;
+
+ protected:
+  ~AccessLog() = default;
+};
+
+class Front final : public http::StreamOpener {
+ public:
+  // All outlive the front. `worker` is the number that stands in the log.
+  struct Surroundings {
+    event::Loop& loop;
+    BufferPools& buffers;
+    shm::Counters& counters;
+    shm::RateLimiter& rates;
+    shm::InFlight& in_flight;
+    AccessLog& access_log;
+    int worker = 0;
+  };
+
+  explicit Front(const Surroundings& surroundings)
+      : here_(surroundings), admission_(here_.rates, here_.in_flight) {}
+
+  // Requests from now on see this configuration.
+  void switch_to(std::shared_ptr<const Site> site) { site_ = std::move(site); }
+  void set_draining(bool draining) { draining_ = draining; }
+  // Exchanges under way.
+  size_t active() const { return active_; }
+  uint64_t requests() const { return requests_; }
+
+  // http::StreamOpener
+  std::unique_ptr<http::StreamUser> open(http::InboundStream& stream) override;
+  void on_refused(const http::ConnectionInfo& connection, const Error& error, uint64_t bytes_sent) override;
+  const http::InboundSettings& inbound_settings() const override { return site_->inbound; }
+  bool draining() const override { return draining_; }
+
+ private:
+  friend class Exchange;
+  std::unique_ptr<http::RequestHead> borrow_head();
+  void give_back_head(std::unique_ptr<http::RequestHead> head);
+  const Timestamps& timestamps();
+  void write_access(AccessFacts& facts, const Site& site);
+
+  Surroundings here_;
+  Admission admission_;
+  std::shared_ptr<const Site> site_;
+  Random random_;
+  Timestamps timestamps_;
+  http::ResponseHead response_;  // the one being made; used up within respond()
+  std::vector<std::unique_ptr<http::RequestHead>> heads_;
+  std::string line_;
+  size_t active_ = 0;
+  uint64_t requests_ = 0;
+  bool draining_ = false;
+};
+
+}  // namespace banyan::exchange

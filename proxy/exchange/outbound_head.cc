@@ -1,0 +1,118 @@
+#include "exchange/outbound_head.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+namespace banyan::exchange {
+namespace {
+
+using http::FieldId;
+
+// Fields that tell upstreams who the client is. From a peer that is not trusted they are dropped: only we say
+// this.
+constexpr std::array kForwardedFields = {
+    FieldId::x_forwarded_for,  FieldId::x_forwarded_proto, FieldId::x_forwarded_host,
+    FieldId::x_forwarded_port, FieldId::x_real_ip,         FieldId::forwarded,
+};
+
+void add_forwarded(const OutboundFacts& facts, http::Fields& fields) {
+  const handler::Client& client = facts.identity.client();
+  if (!client.trusted) {
+    for (FieldId id : kForwardedFields) fields.remove(id);
+  }
+  Arena& arena = fields.arena();
+  std::string_view hops;
+  for (const http::Field& field : fields) {
+    if (field.id == FieldId::x_forwarded_for)
+      hops = hops.empty() ? field.value : arena.concat({hops, ", ", field.value});
+  }
+  fields.remove(FieldId::x_forwarded_for);
+  std::string_view peer = facts.identity.peer_text();
+  fields.add(FieldId::x_forwarded_for, hops.empty() ? peer : arena.concat({hops, ", ", peer}));
+  if (!fields.find(FieldId::x_forwarded_proto))
+    fields.add(FieldId::x_forwarded_proto, client.tls ? "https" : "http");
+  if (!fields.find(FieldId::x_forwarded_host) && !facts.request.host.empty()) {
+    fields.add(FieldId::x_forwarded_host, facts.request.host);
+  }
+  if (!fields.find(FieldId::x_forwarded_port) && facts.local_port != 0) {
+    char* digits = arena.allocate(5);
+    char* end = fmt::format_to(digits, "{}", facts.local_port);
+    fields.add(FieldId::x_forwarded_port, {digits, static_cast<size_t>(end - digits)});
+  }
+  fields.remove(FieldId::x_real_ip);
+  fields.add(FieldId::x_real_ip, client.ip);
+}
+
+void add_trace(const OutboundFacts& facts, http::Fields& fields) {
+  fields.remove(FieldId::x_request_id);
+  fields.add(FieldId::x_request_id, facts.identity.request_id());
+  fields.remove(FieldId::traceparent);
+  fields.add(FieldId::traceparent, facts.identity.traceparent());
+  if (!facts.identity.trace_continues()) fields.remove(FieldId::tracestate);
+  if (!facts.via.empty()) {
+    std::string_view version = facts.request.minor_version == 0 ? "1.0 " : "1.1 ";
+    fields.add(FieldId::via, fields.arena().concat({version, facts.via}));
+  }
+}
+
+}  // namespace
+
+void apply_rules(const config::HeaderRules& rules, http::Fields& fields) {
+  for (const std::string& name : rules.remove) fields.remove(name);
+  for (const auto& [name, value] : rules.set) {
+    fields.remove(name);
+    fields.add(name, value);
+  }
+  for (const auto& [name, value] : rules.add) fields.add(name, value);
+}
+
+void make_outbound_head(const OutboundFacts& facts, http::RequestHead& out) {
+  const http::RequestHead& request = facts.request;
+  out.clear();
+  out.method = request.method;
+  out.method_text = request.method_text;
+  out.target = request.target;
+  out.path = facts.route.rewriter().rewrite(request.path, out.text);
+  out.query = request.query;
+  out.has_query = request.has_query;
+  out.host = request.host;
+  out.minor_version = 1;
+  out.keep_alive = true;
+  out.expect_continue = request.expect_continue;
+  out.upgrade = request.body.kind == http::BodyKind::none ? request.upgrade : std::string_view();
+  out.body = request.body;
+  http::add_end_to_end_fields(request.fields, out.fields);
+  out.fields.remove(FieldId::host);
+  add_forwarded(facts, out.fields);
+  add_trace(facts, out.fields);
+  if (facts.script) {
+    for (const auto& [name, value] : facts.script->set_headers) {
+      out.fields.remove(name);
+      out.fields.add(name, value);
+    }
+  }
+  apply_rules(facts.route.rules().request_headers, out.fields);
+  // A rule for Host changes the host itself.
+  if (const http::Field* host = out.fields.find(FieldId::host)) {
+    out.host = host->value;
+    out.fields.remove(FieldId::host);
+  }
+}
+
+int via_count(const http::Fields& fields, std::string_view via) {
+  int count = 0;
+  for (const http::Field& field : fields) {
+    if (field.id != FieldId::via) continue;
+    http::each_list_element(field.value, [&](std::string_view hop) {
+      size_t blank = hop.find(' ');
+      if (blank == std::string_view::npos) return;
+      std::string_view name = hop.substr(blank + 1);
+      name = name.substr(0, name.find(' '));
+      if (name == via) ++count;
+    });
+  }
+  return count;
+}
+
+}  // namespace banyan::exchange

@@ -1,0 +1,34 @@
+// The request as the target is to see it: a new value made from the client's.
+#pragma once
+
+#include <string_view>
+
+#include "config/schema.h"
+#include "exchange/identity.h"
+#include "http/head.h"
+#include "lua/outcome.h"
+#include "route/route.h"
+
+namespace banyan::exchange {
+
+struct OutboundFacts {
+  const http::RequestHead& request;
+  const route::Route& route;
+  const Identity& identity;
+  uint16_t local_port;
+  std::string_view via;        // our name; empty: no Via
+  const lua::Outcome* script;  // may be null
+};
+
+// Fills `out`, whose views point into the facts and its own arena: rewritten path, end-to-end fields,
+// X-Forwarded-For, -Proto, -Host, -Port and X-Real-IP (overwritten unless the peer is trusted), Via (RFC 9110
+// section 7.6.3), X-Request-ID, traceparent, then the script's and the route's field rules.
+void make_outbound_head(const OutboundFacts& facts, http::RequestHead& out);
+
+// Applies a route's rules: remove, then set, then add. Views into `rules`.
+void apply_rules(const config::HeaderRules& rules, http::Fields& fields);
+
+// How often our own name stands in the request's Via fields: many times means a loop.
+int via_count(const http::Fields& fields, std::string_view via);
+
+}  // namespace banyan::exchange

@@ -1,0 +1,72 @@
+#include "http/h1_receiver.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace banyan::http {
+
+void H1Receiver::reset() {
+  framing_ = Framing::none;
+  size_left_ = 0;
+  writer_ = nullptr;
+  chunked_.reset();
+  done_ = failed_ = false;
+}
+
+void H1Receiver::start(Framing framing, uint64_t size, BodyWriter& writer) {
+  framing_ = framing;
+  size_left_ = size;
+  writer_ = &writer;
+  if (framing == Framing::none || (framing == Framing::sized && size == 0)) end();
+}
+
+void H1Receiver::end() {
+  done_ = true;
+  if (!writer_->finished()) writer_->end();
+}
+
+Result<size_t> H1Receiver::receive(const BlockRef& block, const char* data, size_t size) {
+  CHECK(!done_);
+  if (failed_) return size;
+  if (framing_ == Framing::chunked) return receive_chunked(block, data, size);
+  size_t count = framing_ == Framing::sized ? std::min<uint64_t>(size, size_left_) : size;
+  writer_->write({block, data, count});
+  if (framing_ == Framing::sized) {
+    size_left_ -= count;
+    if (size_left_ == 0) end();
+  }
+  return count;
+}
+
+Result<size_t> H1Receiver::receive_chunked(const BlockRef& block, const char* data, size_t size) {
+  size_t taken = 0;
+  while (taken < size && !done_) {
+    Result<ChunkedDecoder::Step> step = chunked_.decode({data + taken, size - taken});
+    if (!step) return std::move(step).error();
+    taken += step->consumed;
+    if (!step->body.empty()) writer_->write({block, step->body.data(), step->body.size()});
+    if (step->done) {
+      done_ = true;
+      writer_->end(chunked_.trailers());
+    }
+  }
+  return taken;
+}
+
+bool H1Receiver::end_of_input() {
+  if (done_) return true;
+  if (framing_ == Framing::until_close && !failed_) {
+    end();
+    return true;
+  }
+  done_ = true;
+  return false;
+}
+
+void H1Receiver::fail(Error error) {
+  failed_ = true;
+  if (writer_ && !writer_->finished()) writer_->fail(std::move(error));
+}
+
+}  // namespace banyan::http

@@ -1,0 +1,219 @@
+// One forwarded request:
+//
+//   attempt ─▶ pick a server ─▶ lease a connection ─▶ request out ─▶ head ─▶ body ─▶ end
+//      ▲            │ none free: wait in line
+//      └── retry ◀──┴── failure before the head, if RFC 9110 section 9.2.2 and the budget allow
+#include "upstream/forward.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "base/stable_hash.h"
+#include "rollout/request_keys.h"
+
+namespace banyan::upstream {
+namespace {
+
+using http::H1Outbound;
+
+class ForwardSession final : public handler::Session, private H1Outbound::User, private Group::Waiter {
+ public:
+  ForwardSession(std::shared_ptr<Group> group, handler::Call& call)
+      : group_(std::move(group)),
+        call_(call),
+        loop_(group_->here().loop),
+        timer_(loop_, Callback::to<&ForwardSession::on_timer>(this)),
+        failure_notice_(loop_, Callback::to<&ForwardSession::on_failure_notice>(this)) {
+    if (group_->settings().balance == config::Upstream::Balance::hash) {
+      rollout::RequestKeys keys(call.request(), call.client().ip);
+      hash_ = stable_hash(rollout::find_sticky_key({&group_->settings().hash, 1}, keys).value);
+    }
+    call_.leave_continue_to_me();
+    group_->retry_budget().on_request();
+  }
+
+  ~ForwardSession() override { group_->stop_waiting(*this); }
+
+  void attempt() {
+    Server* server = group_->pick(hash_, tried_);
+    if (!server) {
+      if (group_->still_resolving()) return wait_in_line();
+      return fail_later(upstream_error(503, "destination_unavailable", "no server of the group may be used"));
+    }
+    Result<std::optional<Lease>> leased = fresh_only_ ? group_->lease_new(*server) : group_->lease(*server);
+    if (!leased) {
+      count_connect(*server, shm::ConnectResult::other);
+      group_->note_failure(*server);
+      tried_ |= group_->place_of(*server);
+      return fail_later(leased.error());
+    }
+    if (!*leased) return wait_in_line();
+    lease_ = std::move(**leased);
+    const http::RequestHead& request = call_.outbound();
+    bool has_body = request.body.kind != http::BodyKind::none || !request.upgrade.empty();
+    began_ = loop_.now();
+    reused_ = lease_.connection().exchanges() > 0;
+    call_.notes().upstream_address = server->name();
+    lease_.connection().start(request, has_body ? &call_.request_body() : nullptr, call_.response_body(),
+                              *this);
+  }
+
+ private:
+  void wait_in_line() {
+    if (!group_->wait(*this)) {
+      return fail_later(
+          upstream_error(503, "connection_limit_reached", "too many requests wait for this upstream"));
+    }
+    if (!timer_.running()) timer_.start(group_->settings().limits.queue);
+  }
+
+  void on_turn() override { attempt(); }
+
+  // The pause before a retry is over, or the wait in line was too long.
+  void on_timer() {
+    if (std::exchange(pausing_, false)) return attempt();
+    group_->stop_waiting(*this);
+    group_->here().counters.counter(shm::Metric::upstream_pending_timeouts, group_->number()).add();
+    call_.fail(
+        upstream_error(503, "connection_limit_reached", "waited too long for a connection to this upstream"));
+  }
+
+  // H1Outbound::User
+
+  void on_interim(const http::ResponseHead& head) override { call_.interim(head); }
+
+  void on_response(const http::ResponseHead& head) override {
+    timer_.stop();
+    handler::Notes& notes = call_.notes();
+    notes.upstream_status = head.status;
+    notes.header_time = loop_.now() - began_;
+    if (!reused_) {
+      notes.connect_time = lease_.connection().connect_time();
+      count_connect(lease_.server(), shm::ConnectResult::ok);
+    }
+    bool gateway_error = head.status == 502 || head.status == 503 || head.status == 504;
+    gateway_error ? group_->note_failure(lease_.server()) : group_->note_success(lease_.server());
+    group_->here()
+        .counters.counter(shm::Metric::upstream_requests, lease_.server().number(), head.status)
+        .add();
+    responded_ = true;
+    call_.respond(head);
+  }
+
+  void on_exchange_end() override {
+    Duration taken = loop_.now() - began_;
+    call_.notes().response_time = taken;
+    group_->here()
+        .counters.histogram(shm::Metric::upstream_request_duration, lease_.server().number())
+        .observe(taken);
+    lease_.end();
+  }
+
+  void on_failure(const Error& error) override {
+    Server& server = lease_.server();
+    bool body_touched = lease_.connection().body_touched();
+    bool stale = reused_ && error.type == "connection_terminated" && !responded_;
+    if (error.fault != Fault::client && !stale) {
+      group_->note_failure(server);
+      if (!reused_ && error.nothing_sent) count_connect(server, connect_result(error));
+      if (error.type.starts_with("http_")) {
+        group_->here().counters.counter(shm::Metric::upstream_bad_responses, server.number()).add();
+      }
+    }
+    Group::Tried place = group_->place_of(server);
+    lease_.end();
+    if (responded_) return call_.fail(error);
+    if (!may_retry(error, body_touched)) return call_.fail(error);
+
+    ++call_.notes().retries;
+    auto reason = error.nothing_sent ? shm::RetryReason::connect : shm::RetryReason::reset;
+    group_->here().counters.counter(shm::Metric::upstream_retries, group_->number(), reason).add();
+    if (stale) {
+      // The server had closed it before the request came: nothing speaks against the server.
+      fresh_only_ = true;
+    } else {
+      tried_ |= place;
+    }
+    ++attempts_;
+    if (!stale && group_->servers().size() == 1) return pause();
+    attempt();
+  }
+
+  bool may_retry(const Error& error, bool body_touched) {
+    if (error.fault == Fault::client || body_touched || call_.retry() == handler::Retry::off) return false;
+    if (attempts_ >= group_->settings().retry.attempts) return false;
+    bool harmless = error.nothing_sent || call_.retry() == handler::Retry::always ||
+                    http::is_idempotent(call_.request().method);
+    if (!harmless || loop_.now() >= call_.deadline()) return false;
+    if (group_->retry_budget().take()) return true;
+    group_->here().counters.counter(shm::Metric::upstream_retries_refused, group_->number()).add();
+    return false;
+  }
+
+  void pause() {
+    Millis longest = std::min(group_->settings().retry.backoff * (1 << std::min(attempts_ - 1, 10u)),
+                              group_->settings().retry.backoff_max);
+    pausing_ = true;
+    auto range = static_cast<uint64_t>(std::max<int64_t>(longest.count(), 0)) + 1;
+    timer_.start(Millis(static_cast<int64_t>(random_.below(range))));
+  }
+
+  // attempt() runs inside Handler::open(), where the call must not be failed from below.
+  void fail_later(Error error) {
+    failure_ = std::move(error);
+    failure_notice_.schedule();
+  }
+
+  void on_failure_notice() { call_.fail(std::move(failure_)); }
+
+  void count_connect(Server& server, shm::ConnectResult result) {
+    group_->here().counters.counter(shm::Metric::upstream_connects, server.number(), result).add();
+  }
+
+  static shm::ConnectResult connect_result(const Error& error) {
+    if (error.type == "connection_refused") return shm::ConnectResult::refused;
+    if (error.type == "connection_timeout") return shm::ConnectResult::timeout;
+    return shm::ConnectResult::other;
+  }
+
+  std::shared_ptr<Group> group_;
+  handler::Call& call_;
+  event::Loop& loop_;
+  Lease lease_;
+  event::Timer timer_;
+  event::Deferred failure_notice_;
+  Error failure_;
+  Random random_;
+  TimePoint began_{};
+  uint64_t hash_ = 0;
+  Group::Tried tried_ = 0;
+  unsigned attempts_ = 0;
+  bool reused_ = false;
+  bool responded_ = false;
+  bool fresh_only_ = false;
+  bool pausing_ = false;
+};
+
+class ForwardHandler final : public handler::Handler {
+ public:
+  explicit ForwardHandler(std::shared_ptr<Group> group) : group_(std::move(group)) {}
+
+  std::unique_ptr<handler::Session> open(handler::Call& call) override {
+    auto session = std::make_unique<ForwardSession>(group_, call);
+    session->attempt();
+    return session;
+  }
+
+  bool available() const override { return group_->available(); }
+
+ private:
+  std::shared_ptr<Group> group_;
+};
+
+}  // namespace
+
+std::unique_ptr<handler::Handler> make_forward_handler(std::shared_ptr<Group> group) {
+  return std::make_unique<ForwardHandler>(std::move(group));
+}
+
+}  // namespace banyan::upstream

@@ -1,0 +1,116 @@
+// A named group of servers in one worker: who gets a request, and over which connection.
+//
+//   idle connections (newest first) ─ lease ─▶ in use ─ take_back ─▶ idle, or closed
+//   limit reached: requests wait in line for a connection (limits.pending, limits.queue)
+//
+// A group outlives reloads that do not change it, so its connections do.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "event/loop.h"
+#include "event/timer.h"
+#include "http/h1_outbound.h"
+#include "net/resolver.h"
+#include "shm/directory.h"
+#include "upstream/balance.h"
+#include "upstream/lease.h"
+#include "upstream/retry_budget.h"
+#include "upstream/server.h"
+
+namespace banyan::upstream {
+
+// What the worker lends its groups; outlives them.
+struct Surroundings {
+  event::Loop& loop;
+  BufferPools& buffers;
+  net::Resolver& resolver;
+  const shm::Segment& segment;
+  shm::Directory& directory;
+  shm::Counters& counters;
+};
+
+class Group final : private http::H1Outbound::Keeper {
+ public:
+  // A request that waits for a connection.
+  class Waiter {
+   public:
+    // It is this request's turn: ask for a lease again. From the loop.
+    virtual void on_turn() = 0;
+
+   protected:
+    ~Waiter() = default;
+  };
+
+  // The servers already tried for one request, by their place in the group (the first 64 count).
+  using Tried = uint64_t;
+
+  Group(const config::Upstream& settings, const Surroundings& here);
+  ~Group();
+  Group(const Group&) = delete;
+  Group& operator=(const Group&) = delete;
+
+  const config::Upstream& settings() const { return settings_; }
+  uint32_t number() const { return number_; }  // in the directory
+  std::span<const std::unique_ptr<Server>> servers() const { return servers_; }
+  // False while no server may be used: all are down, by order or by probe, or their names are unknown.
+  bool available() const;
+
+  // The server for a request, or null when there is none. Ejected servers are used when nothing else is left,
+  // and tried ones before nothing. `hash` is for Balance::hash.
+  Server* pick(uint64_t hash, Tried tried);
+  // Names that are still being looked up for the first time may bring servers.
+  bool still_resolving() const;
+  Tried place_of(const Server& server) const;
+
+  // An idle connection to the server or a new one. Null: as many as allowed are open; wait in line.
+  // Error: the connection could not even be begun.
+  Result<std::optional<Lease>> lease(Server& server);
+  // A connection of the server's that was not used before, for a retry after a stale one.
+  Result<std::optional<Lease>> lease_new(Server& server);
+  // False when the line is full.
+  bool wait(Waiter& waiter);
+  void stop_waiting(Waiter& waiter);
+
+  void note_failure(Server& server);
+  void note_success(Server& server);
+  RetryBudget& retry_budget() { return retry_budget_; }
+  const Surroundings& here() const { return here_; }
+
+ private:
+  friend class Lease;
+  class NameWatch;
+  void take_back(Server& server, std::unique_ptr<http::H1Outbound> connection);
+  void on_idle_closed(http::H1Outbound& connection) override;
+  std::unique_ptr<http::H1Outbound> take_idle(Server& server);
+  bool make_room();
+  void close(std::unique_ptr<http::H1Outbound> connection);
+  Millis idle_limit(const http::H1Outbound& connection) const;
+  void on_expiry();
+  void serve_line();
+  bool may_eject_one() const;
+  void find_addresses(Server& server);
+  size_t usable(Tried tried, bool backup, bool even_ejected, std::vector<Server*>& out) const;
+
+  config::Upstream settings_;
+  Surroundings here_;
+  uint32_t number_;
+  http::OutboundSettings outbound_;
+  std::vector<std::unique_ptr<Server>> servers_;
+  std::vector<std::unique_ptr<NameWatch>> names_;  // of the servers that have one
+  Balancer balancer_;
+  RetryBudget retry_budget_;
+  std::vector<Server*> usable_;  // of the pick under way; kept for its memory
+  size_t open_connections_ = 0;
+  std::deque<Waiter*> line_;
+  event::Timer expiry_;
+  event::Deferred line_notice_;
+  shm::Counter pending_gauge_;
+};
+
+}  // namespace banyan::upstream
