@@ -149,6 +149,7 @@ test('a client that does not read stops the server; then it gets everything', as
   const settled = await settle(() => produced);
   assert.ok(settled < 40e6, `the server could send ${settled} bytes to a client that does not read`);
   for (const pid of banyan.workers()) assert.ok(memory(pid) < 200, 'memory of a worker');
+  client.discard();
   client.socket.resume();
   await until(() => client.received > size, 'the rest', 20_000);
 });

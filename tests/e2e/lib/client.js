@@ -29,7 +29,11 @@ export function fetch(url, { body, ...options } = {}) {
     });
     request.on('error', reject);
     if (typeof body?.pipe === 'function') body.pipe(request);
-    else request.end(body);
+    else {
+      // Node sends a body of DELETE without framing unless it is told the length.
+      if (body !== undefined) request.setHeader('Content-Length', Buffer.byteLength(body));
+      request.end(body);
+    }
   });
 }
 

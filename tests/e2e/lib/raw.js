@@ -9,10 +9,11 @@ class RawClient {
     this.socket = socket;
     this.source = new ByteSource();
     this.received = 0;
+    this.discarding = false;
     this.end = deferred();
     socket.on('data', (chunk) => {
       this.received += chunk.length;
-      this.source.push(chunk);
+      if (!this.discarding) this.source.push(chunk);
     });
     socket.on('end', () => this.finish('end'));
     socket.on('error', () => this.finish('reset'));
@@ -30,6 +31,11 @@ class RawClient {
     return new Promise((resolve) => {
       this.socket.write(data, () => resolve());
     });
+  }
+
+  // From now on bytes are counted and forgotten.
+  discard() {
+    this.discarding = true;
   }
 
   halfClose() {

@@ -38,7 +38,7 @@ class Scope {
       .filter(Boolean)
       .join('\n');
     if (text === '') return error;
-    const explained = new Error(`${error.message}\n${text}`, { cause: error });
+    const explained = new Error(`${error.message}\n${text}`);
     explained.stack = `${error.stack}\n${text}`;
     return explained;
   }
