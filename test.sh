@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# Runs every test: installs what is needed, checks the sources, builds with g++ (release) and with clang and the
+# sanitizers, runs unit tests, golden tests, fuzz targets and end-to-end tests against the real binary.
+#
+# usage: ./test.sh [STEP ...]        all steps, or only those named, in this order:
+#   install    Debian packages and npm modules that are missing
+#   checks     layers, format, manual pages
+#   release    build with g++, unit tests
+#   sanitizer  build with clang, address and undefined-behaviour sanitizers; unit tests, short fuzz runs
+#   e2e        the release binary with real peers
+#
+# FUZZ_SECONDS (5): how long each fuzz target runs. JOBS: build processes (all cores).
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+steps=("$@")
+[[ $# -gt 0 ]] || steps=(install checks release sanitizer e2e)
+jobs=${JOBS:-$(nproc)}
+fuzz_seconds=${FUZZ_SECONDS:-5}
+
+# Objects are found again in another checkout and after a clean.
+export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1 CCACHE_SLOPPINESS=pch_defines,time_macros
+
+say() { printf '\n\033[1m== %s (%ds)\033[0m\n' "$*" "$SECONDS"; }
+
+packages=(g++ cmake ninja-build pkg-config ccache python3 clang clang-format libclang-rt-14-dev llvm mandoc curl openssl
+  libevent-dev libssl-dev liblua5.4-dev libcurl4-openssl-dev libtoml11-dev nlohmann-json3-dev libcli11-dev
+  libre2-dev libxxhash-dev libfmt-dev libgtest-dev libgmock-dev nodejs npm)
+
+step_install() {
+  local missing=()
+  for package in "${packages[@]}"; do
+    # npm and node may come from elsewhere than Debian.
+    if [[ $package == nodejs ]] && command -v node >/dev/null; then continue; fi
+    if [[ $package == npm ]] && command -v npm >/dev/null; then continue; fi
+    dpkg-query -W -f '${Status}\n' "$package" 2>/dev/null | grep -q '^install ok' || missing+=("$package")
+  done
+  if [[ ${#missing[@]} -gt 0 ]]; then
+    local as_root=()
+    [[ $EUID -eq 0 ]] || as_root=(sudo)
+    "${as_root[@]}" apt-get update -q
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}"
+  fi
+  local folder
+  for folder in tests/e2e conf/quickstart/legacy conf/quickstart/store; do
+    [[ -d $folder/node_modules && $folder/node_modules -nt $folder/package-lock.json ]] && continue
+    npm ci --prefix "$folder" --no-audit --no-fund --loglevel=error
+    touch "$folder/node_modules"
+  done
+}
+
+step_checks() {
+  python3 tests/layers.py
+  git ls-files '*.cc' '*.h' '*.c' | xargs clang-format --dry-run --Werror
+  mandoc -T lint -W warning man/*.[1578]
+}
+
+build() {
+  cmake --preset "$1" >/dev/null
+  cmake --build --preset "$1" -j "$jobs"
+}
+
+step_release() {
+  build release
+  ctest --test-dir build --output-on-failure -j "$jobs"
+}
+
+step_sanitizer() {
+  build sanitizer
+  ctest --test-dir build-sanitizer --output-on-failure -j "$jobs"
+  local target name
+  for target in build-sanitizer/fuzz_*; do
+    [[ -x $target && -f $target ]] || continue
+    name=${target##*/fuzz_}
+    mkdir -p "build-sanitizer/corpus/$name"
+    echo "fuzz $name"
+    "$target" -max_total_time="$fuzz_seconds" -timeout=10 -verbosity=0 -print_final_stats=0 \
+      "build-sanitizer/corpus/$name" "tests/fuzz/corpus/$name"
+  done
+}
+
+step_e2e() { (cd tests/e2e && BANYAN_BIN=$PWD/../../build/banyan npm test --silent); }
+
+for step in "${steps[@]}"; do
+  declare -F "step_$step" >/dev/null || { sed -n '2,13s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
+  say "$step"
+  "step_$step"
+done
+say "all passed: ${steps[*]}"
