@@ -57,7 +57,7 @@ node_is_new_enough() { have node && [[ $(node -p 'process.versions.node.split(".
 
 missing_packages() {
   local pair
-  for pair in g++:g++ cmake:cmake make:make pkg-config:pkg-config curl:curl npm:npm; do
+  for pair in g++:g++ cmake:cmake ninja:ninja-build pkg-config:pkg-config curl:curl npm:npm; do
     have "${pair%%:*}" || echo "${pair#*:}"
   done
   have node || echo nodejs
@@ -65,7 +65,9 @@ missing_packages() {
     re2:libre2-dev libxxhash:libxxhash-dev fmt:libfmt-dev; do
     { have pkg-config && pkg-config --exists "${pair%%:*}"; } || echo "${pair#*:}"
   done
-  for pair in nlohmann/json.hpp:nlohmann-json3-dev CLI/CLI.hpp:libcli11-dev toml.hpp:libtoml11-dev; do
+  # GoogleTest only because the build folder is the one of ./test.sh: both must configure it alike.
+  for pair in nlohmann/json.hpp:nlohmann-json3-dev CLI/CLI.hpp:libcli11-dev toml.hpp:libtoml11-dev \
+    gtest/gtest.h:libgtest-dev gmock/gmock.h:libgmock-dev; do
     { have g++ && have_header "${pair%%:*}"; } || echo "${pair#*:}"
   done
 }
@@ -100,11 +102,7 @@ install_modules() {  # FOLDER
 build_banyan() {
   say "Building Banyan in ${build#"$root"/}/ (the first time takes some minutes)"
   if [[ ! -f $build/CMakeCache.txt ]]; then
-    local generator=()
-    have ninja && generator=(-G Ninja)
-    cmake -S "$root" -B "$build" "${generator[@]}" -DCMAKE_BUILD_TYPE=Release -DBANYAN_TESTS=OFF \
-      >>"$log" 2>&1 8>&- ||
-      fail "cmake could not configure the build" "$log"
+    (cd "$root" && cmake --preset release) >>"$log" 2>&1 8>&- || fail "cmake could not configure the build" "$log"
   fi
   cmake --build "$build" --parallel "$(nproc)" --target banyan banyanctl >>"$log" 2>&1 8>&- ||
     fail "the build failed" "$log"
