@@ -102,7 +102,8 @@ install_modules() {  # FOLDER
 build_banyan() {
   say "Building Banyan in ${build#"$root"/}/ (the first time takes some minutes)"
   if [[ ! -f $build/CMakeCache.txt ]]; then
-    (cd "$root" && cmake --preset release) >>"$log" 2>&1 8>&- || fail "cmake could not configure the build" "$log"
+    (cd "$root" && cmake --preset release) >>"$log" 2>&1 8>&- ||
+      fail "cmake could not configure the build" "$log"
   fi
   cmake --build "$build" --parallel "$(nproc)" --target banyan banyanctl >>"$log" 2>&1 8>&- ||
     fail "the build failed" "$log"

@@ -104,7 +104,7 @@ function clientFor({ origin, accessKeyId, secretAccessKey }) {
     endpoint: url.origin,
     region: 'us-east-1',
     forcePathStyle: true,
-    maxAttempts: 1,
+    maxAttempts: 3, // a kept connection may have gone
     credentials: { accessKeyId, secretAccessKey },
     requestHandler: { httpAgent: { keepAlive: true, maxSockets: 64 } },
   });

@@ -30,6 +30,9 @@ const server = http.createServer((request, response) => {
   response.end('<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>AccessDenied</Code></Error>');
 });
 
+// Longer than any client keeps an idle connection: no request runs into a closing one.
+server.keepAliveTimeout = 120_000;
+
 server.on('error', (error) => {
   console.error(`store: ${error.message}`);
   process.exit(1);
