@@ -1,6 +1,6 @@
 // One event loop per process: sockets and signals (libevent), timers, deferred notices, the graveyard.
 //
-// A turn of the loop:   wait → socket, signal and timer events → deferred notices until none is left →
+// A turn of the loop:   wait → socket, signal and timer events → deferred notices (a bounded number) →
 // graveyard
 #pragma once
 
@@ -37,7 +37,7 @@ class Loop final : public Clock {
   // Reads the time anew, for the rare place where a turn's own length matters.
   TimePoint fresh_now() const;
 
-  // Destroys `object` at the end of this turn, after all deferred notices.
+  // Destroys `object` at the end of this turn. Its own pending notices go with it.
   void dispose(std::unique_ptr<Disposable> object);
 
   // The longest turn since the last call: how long an event may have had to wait.

@@ -14,7 +14,8 @@ class NoTargets final : public TargetBook {
   const Target* find_target(std::string_view) const override { return nullptr; }
 };
 
-config::Route rules(std::string name, PathMatch::Kind kind, std::string path, std::vector<std::string> hosts = {}) {
+config::Route rules(std::string name, PathMatch::Kind kind, std::string path,
+                    std::vector<std::string> hosts = {}) {
   config::Route route;
   route.name = std::move(name);
   route.path = {kind, std::move(path)};
@@ -105,7 +106,8 @@ TEST_F(RouterTest, FileOrderAmongEqualPaths) {
   EXPECT_EQ(find("h", "/x"), "first");
 }
 
-// The issue asks that cost does not grow with the number of routes: here only that ten thousand are found right.
+// The issue asks that cost does not grow with the number of routes: here only that ten thousand are found
+// right.
 TEST_F(RouterTest, TenThousandRoutes) {
   for (int i = 0; i < 5000; ++i) {
     add(rules("e" + std::to_string(i), PathMatch::Kind::exact, "/exact/" + std::to_string(i)));

@@ -24,7 +24,8 @@ class BalanceTest : public testing::Test {
     config::Server settings;
     settings.address = {config::Address::Kind::ipv4, "127.0.0.1", port};
     settings.weight = weight;
-    servers_.push_back(std::make_unique<Server>(settings, static_cast<uint32_t>(servers_.size()) + 1, *segment_, *counters_));
+    servers_.push_back(std::make_unique<Server>(settings, static_cast<uint32_t>(servers_.size()) + 1,
+                                                *segment_, *counters_));
   }
   std::vector<Server*> all() {
     std::vector<Server*> usable;
@@ -83,7 +84,9 @@ TEST_F(BalanceTest, HashIsStableAndMovesOnlyTheShareOfAServerThatLeaves) {
     ++shares[before];
     EXPECT_EQ(balancer.pick(all(), hash), before);
     Server* after = balancer.pick(without_last, hash);
-    if (before != servers_.back().get()) EXPECT_EQ(after, before);
+    if (before != servers_.back().get()) {
+      EXPECT_EQ(after, before);
+    }
     EXPECT_NE(after, servers_.back().get());
   }
   for (auto& [server, share] : shares) {
