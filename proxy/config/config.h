@@ -44,8 +44,8 @@ struct Loaded {
 // A pure function of its arguments. Hostile bytes give diagnostics.
 Loaded parse(const Sources& sources, const LoadOptions& options);
 
-// The whole configuration as TOML, defaults included, secrets as "***". Read again it gives an equal Config
-// but for secrets.
+// The whole configuration as TOML, defaults included, secrets, and header values that look like some, as
+// "***". Read again it gives an equal Config but for secrets.
 std::string print(const Config& config);
 
 // Keys marked as needing a restart whose values differ, as paths: what a reload cannot change.

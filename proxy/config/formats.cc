@@ -1,6 +1,7 @@
 #include "config/formats.h"
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <cmath>
 
@@ -77,6 +78,16 @@ bool read_secret_file(const Value& value, std::string& result) {
   if (text.empty()) return file.error(fmt::format("{} is empty", path));
   result = text;
   return true;
+}
+
+// Fields whose values are credentials, by the words in their names.
+bool is_secret_field(std::string_view name) {
+  static constexpr std::string_view kWords[] = {"authorization", "cookie",   "token",
+                                                "secret",        "password", "api-key"};
+  std::string lower(name);
+  for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return std::any_of(std::begin(kWords), std::end(kWords),
+                     [&](std::string_view word) { return lower.find(word) != std::string::npos; });
 }
 
 bool read_header_value(const Value& value, const std::string& name, std::vector<HeaderField>& fields) {
@@ -304,9 +315,10 @@ Format<Secret> secret() {
   return {"string or { file = \"path\" }",
           [](const Value& value, Secret& result) {
             if (value.node().kind == Node::Kind::table) return read_secret_file(value, result.value);
-            if (value.node().kind != Node::Kind::string)
-              return value.wrong_type("a string or { file = \"path\" }");
-            if (value.node().broken) return false;
+            // What was found may be the secret: it is not shown.
+            if (value.node().kind != Node::Kind::string) {
+              return value.error("must be a string or { file = \"path\" }");
+            }
             if (value.node().string.empty()) return value.error("must not be empty");
             result.value = value.node().string;
             return true;
@@ -402,8 +414,10 @@ Format<std::vector<HeaderField>> header_fields() {
               // Fields of one name stand together, as they were read.
               std::vector<std::string> values;
               const std::string& name = fields[i].first;
-              while (i < fields.size() && fields[i].first == name)
-                values.push_back(quote(fields[i++].second));
+              const bool secret = is_secret_field(name);
+              for (; i < fields.size() && fields[i].first == name; ++i) {
+                values.push_back(secret ? std::string(kRedacted) : quote(fields[i].second));
+              }
               text += fmt::format("{}{} = ", text.empty() ? "" : ", ", key_text(name));
               text += values.size() == 1 ? values[0] : fmt::format("[{}]", fmt::join(values, ", "));
             }

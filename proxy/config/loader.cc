@@ -140,7 +140,7 @@ std::string reword(const std::string& message, const Excerpt* earlier, int line_
   }
   // "[error] toml::parse_x: what" without its first two words.
   const size_t colon = head.rfind(": ");
-  return colon == std::string::npos ? head : head.substr(colon + 2);
+  return colon == std::string::npos ? "is not a value; strings need quotes" : head.substr(colon + 2);
 }
 
 void report_syntax_error(const std::string& message, Lines& lines, int first_line, Reader& reader) {

@@ -2,10 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace banyan::config {
 namespace {
 
 constexpr int kDeepest = 32;
+// The parser takes time with the square of a line's length.
+constexpr size_t kLongestLine = 64 * 1024;
 
 // The end of the string that begins at `at` with `quote`, in TOML's four kinds; the end of the text if it is
 // open.
@@ -73,6 +77,18 @@ std::optional<TextFault> find_deep_nesting(std::string_view text) {
   return std::nullopt;
 }
 
+std::optional<TextFault> find_long_line(std::string_view text) {
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find('\n', at), text.size());
+    if (end - at > kLongestLine) {
+      return TextFault{
+          at, fmt::format("line is longer than {} KiB; a list may stand on many lines", kLongestLine / 1024)};
+    }
+    at = end + 1;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 size_t utf8_length(std::string_view text) {
@@ -97,7 +113,8 @@ size_t utf8_length(std::string_view text) {
 
 std::optional<TextFault> find_text_fault(std::string_view text) {
   if (std::optional<TextFault> fault = find_bad_character(text)) return fault;
-  return find_deep_nesting(text);
+  if (std::optional<TextFault> fault = find_deep_nesting(text)) return fault;
+  return find_long_line(text);
 }
 
 }  // namespace banyan::config

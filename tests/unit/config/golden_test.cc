@@ -1,6 +1,7 @@
-// Every tests/golden/NAME.toml is loaded as -t would load it: NAME.expected has its diagnostics (none: no file),
-// NAME.printed what -T prints (only for right ones), NAME.overrides one -g a line. With BANYAN_UPDATE_GOLDEN in the
-// environment the files are written instead; read the difference before committing it.
+// Every tests/golden/NAME.toml is loaded as -t would load it: NAME.expected has its diagnostics (none: no
+// file), NAME.printed what -T prints (only for right ones), NAME.overrides one -g a line. With
+// BANYAN_UPDATE_GOLDEN in the environment the files are written instead; read the difference before
+// committing it.
 
 #include <gtest/gtest.h>
 #include <stdlib.h>

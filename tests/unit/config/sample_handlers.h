@@ -56,12 +56,14 @@ inline const Section<FetchOptions>& fetch_section() {
       "fetch", "Fetches objects from a store.",
       {field("origin", &FetchOptions::origin, nonempty_text(), "Where the store is.").required(),
        field("auth", &FetchOptions::auth,
-             choice<FetchOptions::Auth>({{"none", FetchOptions::Auth::none}, {"sigv4", FetchOptions::Auth::sigv4}}),
+             choice<FetchOptions::Auth>(
+                 {{"none", FetchOptions::Auth::none}, {"sigv4", FetchOptions::Auth::sigv4}}),
              "How requests are signed."),
        field("secret_key", &FetchOptions::secret_key, secret(), "The key for signatures."),
        field("max_keys", &FetchOptions::max_keys, integer<uint32_t>(1, 10'000), "Most keys in a request."),
        field("hedge", &FetchOptions::hedge, number(1, 10), "When a slow fetch is tried again."),
-       field("default_timeout", &FetchOptions::default_timeout, duration(1ms), "For requests that name none."),
+       field("default_timeout", &FetchOptions::default_timeout, duration(1ms),
+             "For requests that name none."),
        field("max_timeout", &FetchOptions::max_timeout, duration(1ms), "The most a request may name."),
        field("cache", &FetchOptions::cache, optional(table(cache_section())), "Keeps objects.")},
       [](FetchOptions& options, const Value& value) {
