@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "admin/backend.h"
+#include "base/buffer.h"
 #include "base/clock.h"
 #include "control/rollout_book.h"
 #include "handler/handler.h"
@@ -28,6 +29,7 @@ struct Sources {
   shm::Segment& segment;
   shm::Directory& directory;
   const Clock& clock;
+  BufferPools& buffers;
   std::string version;  // of the program
 };
 

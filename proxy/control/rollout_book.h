@@ -90,7 +90,8 @@ class RolloutBook {
   const Clock& clock_;
   Journal journal_;
   LiveValues values_;
-  bool all_damaged_ = false;  // the next rollouts to be adopted may have had a live value that is lost
+  bool all_damaged_ = false;          // the next rollouts to be adopted may have lost a live value
+  std::vector<std::string> damaged_;  // these have
   std::map<std::string, config::Rollout, std::less<>> rollouts_;
 };
 

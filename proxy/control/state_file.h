@@ -46,19 +46,4 @@ StateFile read_state_file(const std::string& path);
 
 std::string state_text(const LiveValues& values);
 
-// Replacing a file so that after any crash either the old or the new one is there, whole. Three steps, so
-// that something else can be made durable between them.
-Result<void> write_replacement(const std::string& path, std::string_view content);  // PATH.new, synced
-Result<void> commit_replacement(const std::string& path);                           // rename, folder synced
-void discard_replacement(const std::string& path);
-
-// "37.25", "10", "0.01": hundredths of a percent for people.
-std::string percent_text(uint32_t hundredths);
-// 37.25 → 3725. False unless it is 0 to 100 with at most two decimals.
-bool to_hundredths(double percent, uint32_t& hundredths);
-
-// "2026-11-21T01:23:28.123Z"; parse_time takes this form only.
-std::string time_text(WallTime time);
-bool parse_time(std::string_view text, WallTime& time);
-
 }  // namespace banyan::control

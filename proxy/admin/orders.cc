@@ -1,0 +1,118 @@
+#include "admin/orders.h"
+
+#include <fmt/format.h>
+
+#include "admin/json.h"
+#include "base/log.h"
+#include "control/texts.h"
+#include "shm/servers.h"
+
+namespace banyan::admin {
+namespace {
+
+constexpr int kDeepest = 8;
+
+// The body of an order: an object, or nothing at all. Errors: 400.
+Result<Json> parse_body(const Request& request) {
+  if (request.body.empty()) return Json::object();
+  bool too_deep = false;
+  const auto watch = [&](int depth, Json::parse_event_t, Json&) {
+    too_deep |= depth > kDeepest;
+    return depth <= kDeepest;
+  };
+  Json body = Json::parse(request.body, watch, false);
+  if (too_deep) return client_error(400, fmt::format("the body is nested deeper than {}", kDeepest));
+  if (body.is_discarded()) return client_error(400, "the body is not JSON");
+  if (!body.is_object()) return client_error(400, "the body is not an object");
+  return body;
+}
+
+// Takes a text out of the body. False if it is something else.
+bool take_text(Json& body, const char* key, std::string& text) {
+  auto found = body.find(key);
+  if (found == body.end()) return true;
+  if (!found->is_string()) return false;
+  text = found->get<std::string>();
+  body.erase(found);
+  return true;
+}
+
+bool take_percent(Json& body, uint32_t& percent) {
+  auto found = body.find("percent");
+  if (found == body.end() || !found->is_number()) return false;
+  if (!control::to_hundredths(found->get<double>(), percent)) return false;
+  body.erase(found);
+  return true;
+}
+
+Result<control::Order> read_order(const Request& request, control::Verb verb) {
+  Result<Json> body = parse_body(request);
+  if (!body) return std::move(body).error();
+  control::Order order;
+  order.rollout = request.segments[1];
+  order.verb = verb;
+  if (verb == control::Verb::set && !take_percent(*body, order.percent)) {
+    return client_error(422, "\"percent\" must be a number from 0 to 100 with at most two decimals");
+  }
+  if (!take_text(*body, "who", order.who)) return client_error(422, "\"who\" must be a text");
+  if (!take_text(*body, "why", order.why)) return client_error(422, "\"why\" must be a text");
+  if (!body->empty()) return client_error(422, fmt::format("unknown key \"{}\"", body->begin().key()));
+  order.who = order.who.empty() ? request.door : fmt::format("{} over {}", order.who, request.door);
+  return order;
+}
+
+Answer carry_out(const Sources& sources, const Request& request, control::Verb verb) {
+  Result<control::Order> order = read_order(request, verb);
+  if (!order) return problem(order.error().status, order.error().message);
+  Result<control::RolloutView> view = sources.book.carry_out(*order);
+  if (!view) return problem(view.error().status, view.error().message);
+  return json_reply(rollout_json(*view));
+}
+
+// "/upstreams/NAME/servers/ADDRESS/…"
+Answer order_server(const Sources& sources, const Request& request, shm::ServerOrder order) {
+  const std::string& name = request.segments[1];
+  const std::string& address = request.segments[3];
+  const config::Upstream* upstream = sources.backend.config().find_upstream(name);
+  if (!upstream) return problem(404, fmt::format("there is no upstream {}", name));
+  for (const config::Server& server : upstream->servers) {
+    if (server.address.text() != address) continue;
+    const uint32_t number = sources.directory.find(shm::Kind::server, shm::server_name(name, address));
+    if (number == 0) return problem(503, "this server is not in use yet");
+    shm::set_server_order(sources.segment, number, order);
+    LOG(notice, "upstream {}: server {} is {} by order over {}", name, address, shm::server_order_name(order),
+        request.door);
+    return json_reply({{"upstream", name}, {"server", address}, {"order", shm::server_order_name(order)}});
+  }
+  return problem(404, fmt::format("upstream {} has no server {}", name, address));
+}
+
+}  // namespace
+
+Answer order_set(const Sources& sources, const Request& request) {
+  return carry_out(sources, request, control::Verb::set);
+}
+Answer order_abort(const Sources& sources, const Request& request) {
+  return carry_out(sources, request, control::Verb::abort);
+}
+Answer order_promote(const Sources& sources, const Request& request) {
+  return carry_out(sources, request, control::Verb::promote);
+}
+Answer order_reset(const Sources& sources, const Request& request) {
+  return carry_out(sources, request, control::Verb::reset);
+}
+
+Answer order_reload(const Sources& sources, const Request&) { return Waiting{sources.backend.ask_reload()}; }
+Answer order_reopen(const Sources& sources, const Request&) { return Waiting{sources.backend.ask_reopen()}; }
+
+Answer order_server_up(const Sources& sources, const Request& request) {
+  return order_server(sources, request, shm::ServerOrder::up);
+}
+Answer order_server_drain(const Sources& sources, const Request& request) {
+  return order_server(sources, request, shm::ServerOrder::drain);
+}
+Answer order_server_down(const Sources& sources, const Request& request) {
+  return order_server(sources, request, shm::ServerOrder::down);
+}
+
+}  // namespace banyan::admin

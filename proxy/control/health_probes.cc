@@ -1,0 +1,120 @@
+#include "control/health_probes.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "event/timer.h"
+#include "shm/servers.h"
+
+namespace banyan::control {
+namespace {
+
+constexpr size_t kMostBody = 1024 * 1024;
+
+bool is_good(const Result<net::FetchResponse>& result) {
+  return result.ok() && result->status >= 200 && result->status < 400;
+}
+
+net::FetchRequest probe_request(const config::Server& server, const config::Health& health) {
+  net::FetchRequest request;
+  bool unix_socket = server.address.kind == config::Address::Kind::unix_socket;
+  if (unix_socket) request.unix_socket = server.address.host;
+  request.url = fmt::format("http://{}{}", unix_socket ? "localhost" : server.address.text(), health.path);
+  if (!health.host.empty()) request.fields.push_back({"Host", health.host});
+  request.fields.push_back({"User-Agent", "banyan-health"});
+  request.max_body = kMostBody;
+  return request;
+}
+
+}  // namespace
+
+// One server.
+class HealthProbes::Probe final : private net::Fetcher::Listener {
+ public:
+  Probe(HealthProbes& probes, const config::Upstream& upstream, const config::Server& server)
+      : here_(probes.here_),
+        name_(shm::server_name(upstream.name, server.address.text())),
+        upstream_(upstream.name),
+        address_(server.address.text()),
+        rules_(*upstream.health),
+        request_(probe_request(server, rules_)),
+        number_(here_.directory.find(shm::Kind::server, name_)),
+        timer_(here_.loop, Callback::to<&Probe::ask>(this)) {
+    // Spread over the first interval, so that many servers are not asked in one instant.
+    timer_.start(Millis(
+        static_cast<int64_t>(probes.random_.below(static_cast<uint64_t>(rules_.interval.count()) + 1) / 10)));
+  }
+
+  bool same(const config::Upstream& upstream, const config::Server& server) const {
+    return shm::server_name(upstream.name, server.address.text()) == name_ && rules_ == *upstream.health;
+  }
+  void forget() { shm::set_server_health(here_.segment, number_, shm::ServerHealth::unknown); }
+
+ private:
+  void ask() {
+    next_ = here_.loop.now() + rules_.interval;
+    request_.deadline = here_.loop.now() + rules_.timeout;
+    fetch_ = here_.fetcher.start(request_, *this);
+  }
+
+  void on_fetched(net::Fetch&, Result<net::FetchResponse> result) override {
+    bool good = is_good(result);
+    here_.counters
+        .counter(shm::Metric::upstream_probes, number_, good ? shm::Outcome::ok : shm::Outcome::failed)
+        .add();
+    in_a_row_ = good == last_good_ ? in_a_row_ + 1 : 1;
+    last_good_ = good;
+    shm::ServerHealth before = shm::server_health(here_.segment, number_);
+    bool known = before != shm::ServerHealth::unknown;
+    if (good && before != shm::ServerHealth::healthy && (!known || in_a_row_ >= rules_.rise)) {
+      tell(shm::ServerHealth::healthy, known ? "is back" : "answers");
+    } else if (!good && before != shm::ServerHealth::unhealthy && in_a_row_ >= rules_.fall) {
+      tell(shm::ServerHealth::unhealthy,
+           result ? fmt::format("answers {}", result->status) : result.error().message);
+    }
+    timer_.start_at(next_);
+  }
+
+  void tell(shm::ServerHealth health, std::string_view why) {
+    shm::set_server_health(here_.segment, number_, health);
+    LOG(notice, "upstream {}: server {} is {}: {}", upstream_, address_, shm::server_health_name(health),
+        why);
+  }
+
+  const Surroundings& here_;
+  std::string name_;
+  std::string upstream_;
+  std::string address_;
+  config::Health rules_;
+  net::FetchRequest request_;
+  uint32_t number_;
+  event::Timer timer_;
+  std::unique_ptr<net::Fetch> fetch_;
+  TimePoint next_{};
+  uint32_t in_a_row_ = 0;
+  bool last_good_ = true;
+};
+
+HealthProbes::HealthProbes(const Surroundings& here) : here_(here) {}
+HealthProbes::~HealthProbes() = default;
+
+void HealthProbes::switch_to(const std::vector<config::Upstream>& upstreams) {
+  std::vector<std::unique_ptr<Probe>> before = std::move(probes_);
+  probes_.clear();
+  for (const config::Upstream& upstream : upstreams) {
+    if (!upstream.health) continue;
+    for (const config::Server& server : upstream.servers) {
+      auto kept = std::find_if(before.begin(), before.end(),
+                               [&](const auto& probe) { return probe && probe->same(upstream, server); });
+      probes_.push_back(kept != before.end() ? std::move(*kept)
+                                             : std::make_unique<Probe>(*this, upstream, server));
+    }
+  }
+  for (const auto& probe : before) {
+    if (probe) probe->forget();
+  }
+}
+
+}  // namespace banyan::control
