@@ -12,6 +12,7 @@ namespace banyan::handlers {
 std::span<const handler::HandlerType> all_handlers();
 
 // Their rows, each in the file of its type.
+handler::HandlerType batch_fetch_type();
 handler::HandlerType echo_type();
 handler::HandlerType shared_object_type();
 handler::HandlerType static_reply_type();

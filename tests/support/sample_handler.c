@@ -7,11 +7,10 @@
 
    cc -shared -fPIC -o sample_handler.so sample_handler.c
 
-   GET /hello          "Good day", answered within open()
    POST /upper         the body in upper case, while it arrives; neither side is buffered
    GET /later?MS       an answer after that many milliseconds
    GET /thread         an answer computed by a thread
-   anything else       404 */
+   anything else       "Good day", answered within open() */
 #include <ctype.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -186,12 +185,8 @@ static int begin_thread(session* self) {
 static void* open_call(void* handler, banyan_call* call) {
   const sample* self = handler;
   const banyan_text path = self->host->path(call);
-  if (equal(path, "/hello")) {
-    respond_text(self, call, 200, text(self->greeting));
-    return NULL;
-  }
   if (!equal(path, "/upper") && !equal(path, "/later") && !equal(path, "/thread")) {
-    respond_text(self, call, 404, text("not here"));
+    respond_text(self, call, 200, text(self->greeting));
     return NULL;
   }
   session* state = calloc(1, sizeof *state);

@@ -1,0 +1,73 @@
+// What a worker lends to its handlers, and handlers made from a piece of configuration.
+//
+//   FakeWorker worker;
+//   auto made = worker.make("type = \"echo\"");
+//   ASSERT_TRUE(made.handler) << made.problem;
+#pragma once
+
+#include <fmt/format.h>
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/buffer.h"
+#include "config/config.h"
+#include "event/loop.h"
+#include "event/thread_pool.h"
+#include "handler/type.h"
+#include "net/fetch.h"
+
+namespace banyan::testing {
+
+// A handler and the configuration that it looks into.
+struct MadeHandler {
+  std::unique_ptr<config::Config> config;
+  std::unique_ptr<handler::Handler> handler;
+  std::string problem;  // diagnostics, or what make() said; empty when all is well
+};
+
+class FakeWorker {
+ public:
+  event::Loop loop;
+  BufferPools buffers;
+  event::ThreadPool pool{loop, 2};
+  net::Fetcher fetcher{loop};
+  handler::Services services{loop, pool, buffers, fetcher};
+
+  // A handler of one of `types` from the keys of [handler.test].
+  MadeHandler make(std::span<const handler::HandlerType> types, std::string_view keys) {
+    MadeHandler made;
+    config::LoadOptions options;
+    for (const handler::HandlerType& type : types) options.handler_types.push_back(&type.options);
+    config::Loaded loaded = config::parse(sources(keys), options);
+    made.problem = config::to_text(loaded.diagnostics);
+    if (!loaded.ok()) return made;
+    made.config = std::make_unique<config::Config>(std::move(loaded.config));
+    const config::HandlerEntry& entry = made.config->handlers.front();
+    for (const handler::HandlerType& type : types) {
+      if (type.name != entry.type) continue;
+      Result<std::unique_ptr<handler::Handler>> result = type.make(entry, services);
+      if (result.ok())
+        made.handler = *std::move(result);
+      else
+        made.problem = result.error().message;
+    }
+    return made;
+  }
+
+ private:
+  static config::Sources sources(std::string_view keys) {
+    config::Sources sources;
+    sources.main = "/test/banyan.toml";
+    sources.directory = "/test";
+    sources.files[sources.main].content = fmt::format(
+        "[[listener]]\naddress = \"127.0.0.1:0\"\n[[route]]\npath = \"/*\"\ntarget = \"handler.test\"\n"
+        "[handler.test]\n{}\n",
+        keys);
+    return sources;
+  }
+};
+
+}  // namespace banyan::testing
