@@ -283,8 +283,7 @@ std::optional<size_t> read_word(const Value& value, const std::vector<std::strin
 }
 
 Format<std::string> path(std::vector<std::string_view> words) {
-  std::string type = "path";
-  for (std::string_view word : words) type += fmt::format(" or \"{}\"", word);
+  const std::string type = words.empty() ? "path" : fmt::format("path, {}", either(words));
   return {type,
           [words](const Value& value, std::string& result) {
             const std::string& text = value.node().string;

@@ -149,7 +149,7 @@ Format<std::optional<V>> optional(Format<V> format) {
 template <class V>
 Format<std::vector<V>> list(Format<V> format, bool one = false) {
   Format<std::vector<V>> result;
-  result.type = fmt::format("{}list of {}", one ? fmt::format("{} or ", format.type) : "", format.type);
+  result.type = fmt::format("{}list of {}s", one ? fmt::format("{} or ", format.type) : "", format.type);
   result.read = [read = format.read, one](const Value& value, std::vector<V>& result) {
     std::vector<V> items;
     bool good = true;

@@ -357,7 +357,7 @@ Format<std::string> via_name() {
 
 const Section<Config>& root_section() {
   static const Section<Config> section(
-      "banyan.toml", "The top of the file.",
+      "banyan.toml", "Keys that stand before the first table.",
       {field("workers", &Config::workers, integer_or<uint32_t>("auto", 1, 256),
              "Number of worker processes; \"auto\" is one for each CPU that Banyan may use.")
            .needs_restart(),

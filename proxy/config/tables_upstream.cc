@@ -29,7 +29,7 @@ const Section<Server>& server_section() {
 // "address" or { address, weight, backup }.
 Format<Server> server() {
   Format<Server> format;
-  format.type = "address or table";
+  format.type = "server";
   format.read = [read = address().read](const Value& value, Server& server) {
     if (value.node().kind == Node::Kind::table) return server_section().read(value, &server);
     server.where = value.where();
@@ -176,7 +176,8 @@ void check_servers(const Upstream& upstream, const Value& value) {
 const Section<Upstream>& upstream_section() {
   static const Section<Upstream> section(
       "upstream", "A group of servers that do the same.",
-      {field("servers", &Upstream::servers, list(server(), true), "The servers, as addresses or tables.")
+      {field("servers", &Upstream::servers, list(server(), true),
+             "The servers: addresses, or tables where more is to be said.")
            .required(),
        field("balance", &Upstream::balance,
              choice<Upstream::Balance>({{"round_robin", Upstream::Balance::round_robin},

@@ -80,31 +80,34 @@ bool same_letters_at(const char* a, const char* b) {
   return same_letters(load<Word>(a), load<Word>(b));
 }
 
+inline bool same_text(const char* a, const char* b, size_t size) {
+  if (size >= 8) {
+    if (!same_letters_at<uint64_t>(a, b)) return false;
+    for (size_t i = 8; i + 8 < size; i += 8) {
+      if (!same_letters_at<uint64_t>(a + i, b + i)) return false;
+    }
+    return same_letters_at<uint64_t>(a + size - 8, b + size - 8);
+  }
+  if (size >= 4)
+    return same_letters_at<uint32_t>(a, b) && same_letters_at<uint32_t>(a + size - 4, b + size - 4);
+  for (size_t i = 0; i < size; ++i) {
+    if (!same_letters<uint32_t>(static_cast<uint8_t>(a[i]), static_cast<uint8_t>(b[i]))) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  size_t size = a.size();
-  if (size != b.size()) return false;
-  const char* x = a.data();
-  const char* y = b.data();
-  if (size >= 8) {
-    for (size_t i = 0; i + 8 <= size; i += 8) {
-      if (!same_letters_at<uint64_t>(x + i, y + i)) return false;
-    }
-    return same_letters_at<uint64_t>(x + size - 8, y + size - 8);
-  }
-  if (size >= 4)
-    return same_letters_at<uint32_t>(x, y) && same_letters_at<uint32_t>(x + size - 4, y + size - 4);
-  for (size_t i = 0; i < size; ++i) {
-    if (!same_letters<uint32_t>(static_cast<uint8_t>(x[i]), static_cast<uint8_t>(y[i]))) return false;
-  }
-  return true;
+  return a.size() == b.size() && same_text(a.data(), b.data(), a.size());
 }
 
 FieldId find_field_id(std::string_view name) {
   if (name.empty() || name.size() > kLongestName) return FieldId::other;
   uint8_t id = kTable[hash_name(name, kSeed)];
-  return id && equal_ignoring_case(name, kNames[id]) ? static_cast<FieldId>(id) : FieldId::other;
+  std::string_view known = kNames[id];  // the empty one for an empty slot
+  bool same = name.size() == known.size() && same_text(name.data(), known.data(), name.size());
+  return same ? static_cast<FieldId>(id) : FieldId::other;
 }
 
 std::string_view field_name(FieldId id) {

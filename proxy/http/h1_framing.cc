@@ -108,20 +108,23 @@ TransferCodings::Verdict TransferCodings::verdict() const {
   return others_ ? Verdict::unknown : Verdict::chunked;
 }
 
+bool ConnectionOptions::add_known(std::string_view option) {
+  if (equal_ignoring_case(option, "keep-alive")) return keep_alive = true;
+  if (equal_ignoring_case(option, "close")) return close = true;
+  if (equal_ignoring_case(option, "upgrade")) return upgrade = true;
+  return false;
+}
+
 void ConnectionOptions::add(std::string_view value) {
+  if (add_known(value)) return;  // mostly it is one word
   each_list_element(value, [&](std::string_view option) {
-    if (equal_ignoring_case(option, "keep-alive")) {
-      keep_alive = true;
-    } else if (equal_ignoring_case(option, "close")) {
-      close = true;
-    } else if (equal_ignoring_case(option, "upgrade")) {
-      upgrade = true;
-    } else if (!chars::is_token(option)) {
+    malformed |= ++count_ > kMost;
+    if (add_known(option)) return;
+    if (!chars::is_token(option)) {
       malformed = true;
     } else if (is_protected(option)) {
       protected_name = option;
     }
-    malformed |= ++count_ > kMost;
   });
 }
 

@@ -46,6 +46,8 @@ class ConnectionOptions {
       protected_name;  // a field that must not be removed by the sender's wish; empty if none is named
 
  private:
+  bool add_known(std::string_view option);
+
   unsigned count_ = 0;
 };
 

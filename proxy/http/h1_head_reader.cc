@@ -41,16 +41,11 @@ HeadReader::HeadReader(const char* base, size_t size, const H1Limits& limits, Me
       errors_(errors),
       progress_(progress) {}
 
-bool HeadReader::begin_line() {
-  line_ = base_ + progress_.line;
-  size_t left = static_cast<size_t>(end_ - line_);
-  size_t longest = limits_.line + 2;
-  line_capped_ = left >= longest;
-  cap_ = line_ + std::min(left, longest);
-  if (progress_.scanned <= progress_.line) return true;
+// Whether the line has an end by now, of whatever kind, or can have none any more.
+bool HeadReader::worth_another_look() {
   const char* from = base_ + progress_.scanned;
-  if (line_capped_ || (from < cap_ && std::memchr(from, '\n', static_cast<size_t>(cap_ - from)))) return true;
-  if (progress_.line + left >= limits_.head) return true;
+  if (line_capped_ || cap_ == base_ + limits_.head) return true;
+  if (from < cap_ && std::memchr(from, '\n', static_cast<size_t>(cap_ - from))) return true;
   progress_.scanned = static_cast<size_t>(cap_ - base_);
   return false;
 }
@@ -95,52 +90,53 @@ Error HeadReader::name_error(const char* name, const char* end) const {
   return byte_error("field name", byte);
 }
 
-std::optional<Error> HeadReader::add_field(std::string_view name, bool plain, std::string_view value,
-                                           Underscores underscores, Fields& fields) {
-  if (++progress_.fields > limits_.fields) {
-    return errors_.refused(431, "http_response_header_section_size",
-                           fmt::format("more than {} fields", limits_.fields));
-  }
-  if (!plain && underscores != Underscores::accept && name.find('_') != name.npos) {
-    if (underscores == Underscores::drop) return std::nullopt;
-    return errors_.malformed(
-        fmt::format("field name with \"_\": \"{}\"", shortened(name.data(), name.data() + name.size())));
-  }
-  FieldId id = find_field_id(name);
-  uint64_t bit = field_bit(id);
-  progress_.repeated |= progress_.seen & bit;
-  progress_.seen |= bit;
-  fields.add({name, value, id});
-  return std::nullopt;
+Error HeadReader::value_error(const char* name, const char* name_end, char byte) const {
+  return byte_error(fmt::format("value of field \"{}\"", shortened(name, name_end)), byte);
+}
+
+Error HeadReader::too_many_fields() const {
+  return errors_.refused(431, "http_response_header_section_size",
+                         fmt::format("more than {} fields", limits_.fields));
+}
+
+Error HeadReader::underscore_error(std::string_view name) const {
+  return errors_.malformed(
+      fmt::format("field name with \"_\": \"{}\"", shortened(name.data(), name.data() + name.size())));
 }
 
 Result<bool> HeadReader::read_fields(Underscores underscores, Fields& fields) {
   if (fields.list().capacity() < kUsualFields) fields.list().reserve(kUsualFields);
   while (begin_line()) {
-    const char* name = line_;
-    auto [name_end, plain] = chars::find_token_end(name, cap_);
-    if (name_end == cap_) return out_of_bytes(false);
-    if (name_end == name && *name == '\r') {
-      if (auto error = line_end_error(name, "end of the fields")) return std::move(*error);
-      if (name + 1 == cap_) return out_of_bytes(false);
-      end_line(name + 2);
+    const char* cap = cap_;
+    const char* at = line_;
+    auto [name_end, plain] = chars::find_token_end(at, cap);
+    if (name_end == cap) return out_of_bytes(false);
+    if (name_end == at && *at == '\r') {
+      if (auto error = line_end_error(at, "end of the fields")) return std::move(*error);
+      if (at + 1 == cap) return out_of_bytes(false);
+      end_line(at + 2);
       return true;
     }
-    if (name_end == name || *name_end != ':') return name_error(name, name_end);
-
+    if (name_end == at || *name_end != ':') return name_error(at, name_end);
     const char* value = name_end + 1;
-    while (value < cap_ && chars::is_blank(*value)) ++value;
-    const char* value_end = chars::find_value_end(value, cap_);
-    if (value_end == cap_) return out_of_bytes(false);
-    if (*value_end != '\r' || (value_end + 1 < cap_ && value_end[1] != '\n')) {
-      return byte_error(fmt::format("value of field \"{}\"", shortened(name, name_end)), *value_end);
-    }
-    if (value_end + 1 == cap_) return out_of_bytes(false);
-    if (auto error = add_field({name, static_cast<size_t>(name_end - name)}, plain,
-                               trim_end(value, value_end), underscores, fields)) {
-      return std::move(*error);
-    }
+    while (value < cap && chars::is_blank(*value)) ++value;
+    const char* value_end = chars::find_value_end(value, cap);
+    if (value_end == cap) return out_of_bytes(false);
+    if (*value_end != '\r') return value_error(at, name_end, *value_end);
+    if (value_end + 1 == cap) return out_of_bytes(false);
+    if (value_end[1] != '\n') return value_error(at, name_end, '\r');
+
+    std::string_view name(at, static_cast<size_t>(name_end - at));
     end_line(value_end + 2);
+    if (++progress_.fields > limits_.fields) return too_many_fields();
+    if (!plain && underscores != Underscores::accept && name.find('_') != name.npos) {
+      if (underscores == Underscores::reject) return underscore_error(name);
+      continue;
+    }
+    FieldId id = find_field_id(name);
+    progress_.repeated |= progress_.seen & field_bit(id);
+    progress_.seen |= field_bit(id);
+    fields.add({name, trim_end(value, value_end), id});
   }
   return false;
 }

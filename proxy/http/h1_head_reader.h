@@ -39,7 +39,14 @@ class HeadReader {
   const char* line() const { return line_; }
   const char* cap() const { return cap_; }
   // False: wait for more bytes.
-  bool begin_line();
+  bool begin_line() {
+    line_ = base_ + progress_.line;
+    size_t left = static_cast<size_t>(end_ - line_);
+    size_t longest = limits_.line + 2;
+    line_capped_ = left >= longest;
+    cap_ = line_ + (line_capped_ ? longest : left);
+    return progress_.scanned <= progress_.line || worth_another_look();
+  }
   // The line ended right before `next`.
   void end_line(const char* next) { progress_.line = static_cast<size_t>(next - base_); }
   // The line does not end before cap(): false to wait for more bytes, or the error that it is too long.
@@ -54,10 +61,12 @@ class HeadReader {
   const MessageErrors& errors() const { return errors_; }
 
  private:
-  Error name_error(const char* name, const char* end) const;
+  bool worth_another_look();
   Error byte_error(std::string_view where, char byte) const;
-  std::optional<Error> add_field(std::string_view name, bool plain, std::string_view value,
-                                 Underscores underscores, Fields& fields);
+  Error name_error(const char* name, const char* end) const;
+  Error value_error(const char* name, const char* name_end, char byte) const;
+  Error underscore_error(std::string_view name) const;
+  Error too_many_fields() const;
 
   const char* base_;
   const char* end_;  // of what may be looked at in this head

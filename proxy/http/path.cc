@@ -70,17 +70,15 @@ bool has_dots_between_encoded_slashes(std::string_view segment) {
 
 // Most paths are normal: one look at each byte tells.
 bool is_normal(std::string_view path, const PathRules& rules) {
-  for (size_t i = 0; i < path.size(); ++i) {
-    char c = path[i];
-    if (c == '/') {
-      if (i + 1 == path.size()) continue;
-      char next = path[i + 1];
-      if (next == '/' && rules.merge_slashes) return false;
+  const char* end = path.data() + path.size();
+  for (const char* at = path.data(); at < end; ++at) {
+    if (chars::is(*at, chars::kPathChar)) continue;
+    if (*at == '/') {
+      if (at + 1 == end) continue;
+      if (at[1] == '/' && rules.merge_slashes) return false;
       // "/.x" and the like are rare: the long way finds out.
-      if (next == '.' || next == '%') return false;
-    } else if (c == '%') {
-      if (!is_normal_encoding(path, i)) return false;
-    } else if (!chars::is(c, chars::kPathChar)) {
+      if (at[1] == '.' || at[1] == '%') return false;
+    } else if (*at != '%' || !is_normal_encoding(path, static_cast<size_t>(at - path.data()))) {
       return false;
     }
   }

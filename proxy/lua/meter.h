@@ -2,6 +2,7 @@
 // library function that loops. Nothing here raises errors, so C++ code may use it anywhere.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <ctime>
 
@@ -15,17 +16,12 @@ class Meter {
   // For a call, which began at `now`.
   void start(std::chrono::nanoseconds wall, uint64_t instructions, TimePoint now) {
     left_ = instructions;
-    deadline_ = now + wall;
     since_clock_ = 0;
-    by_cpu_ = false;
+    limit_ = wall;
+    deadline_ = now + wall;
+    last_deadline_ = now + kPatience * wall;
+    processor_start_ = {};
     reached_ = Failure::none;
-  }
-
-  // For the loading of a script: the limit is processor time of this thread, because loading takes long
-  // enough to be interrupted on a busy machine, and a reload must not fail for that.
-  void start_by_cpu(std::chrono::nanoseconds time, uint64_t instructions) {
-    start(time, instructions, thread_time());
-    by_cpu_ = true;
   }
 
   // Takes `units` (a unit costs about as much as an instruction). False when a limit is reached.
@@ -46,10 +42,16 @@ class Meter {
     return since_clock_ < kClockInterval || in_time();
   }
 
-  // Looks at the clock. False when the time is over.
+  // Looks at the clock. False when the time is over. Time in which the processor was busy with others is not
+  // the script's: it is given back, up to kPatience times the limit in all.
   bool in_time() {
     since_clock_ = 0;
-    if ((by_cpu_ ? thread_time() : MonotonicClock::now()) < deadline_) return true;
+    if (processor_start_ == TimePoint()) processor_start_ = processor_time();
+    TimePoint now = MonotonicClock::now();
+    if (now < deadline_) return true;
+    Duration used = processor_time() - processor_start_;
+    deadline_ = std::min(now + limit_ - used, last_deadline_);
+    if (now < deadline_) return true;
     reached_ = Failure::wall;
     return false;
   }
@@ -60,7 +62,10 @@ class Meter {
  private:
   static constexpr uint64_t kClockInterval = 1000;
 
-  static TimePoint thread_time() {
+  static constexpr int kPatience = 4;
+
+  // Of this thread.
+  static TimePoint processor_time() {
     timespec time{};
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
     return TimePoint(std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec));
@@ -68,8 +73,10 @@ class Meter {
 
   uint64_t left_ = 0;
   uint64_t since_clock_ = 0;
+  Duration limit_{};
   TimePoint deadline_{};
-  bool by_cpu_ = false;
+  TimePoint last_deadline_{};
+  TimePoint processor_start_{};  // at the first look at the clock
   Failure reached_ = Failure::none;
 };
 

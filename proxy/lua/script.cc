@@ -59,9 +59,9 @@ Result<std::unique_ptr<Script>> Script::load(std::string_view name, std::string_
   return script;
 }
 
-Failure Script::start(std::chrono::nanoseconds time) {
+Failure Script::start(std::chrono::nanoseconds wall) {
   vm_ = std::make_unique<Vm>(name_, limits_);
-  Failure failure = vm_->load(source_, time, kLoadInstructions);
+  Failure failure = vm_->load(source_, wall, kLoadInstructions);
   if (failure != Failure::none) {
     start_message_ = vm_->message();
     vm_.reset();
@@ -91,14 +91,14 @@ CallResult Script::route(const RequestView& request) {
     return {{}, Failure::set_aside, "set aside"};
   }
   TimePoint started = MonotonicClock::now();
-  CallResult result = call(request);
+  CallResult result = call(request, started);
   stats_.seconds += std::chrono::duration<double>(MonotonicClock::now() - started).count();
   ++stats_.calls[static_cast<size_t>(result.failure)];
   judge(result);
   return result;
 }
 
-CallResult Script::call(const RequestView& request) {
+CallResult Script::call(const RequestView& request, TimePoint started) {
   CallResult result;
   if (!vm_) {
     ++stats_.restarts;
@@ -107,8 +107,9 @@ CallResult Script::call(const RequestView& request) {
       result.message = start_message_;
       return result;
     }
+    started = MonotonicClock::now();
   }
-  result.failure = vm_->call(request, MonotonicClock::now());
+  result.failure = vm_->call(request, started);
   if (result.ok()) {
     read_outcome(vm_->state(), Vm::kResult, name_, targets_, result);
   } else {

@@ -55,9 +55,9 @@ class Script {
   static constexpr size_t kMaxSource = 1 << 20;  // bytes
 
   // Compiles and runs `source`. `name` is what messages call it ("routes.lua"). The error's message begins
-  // with the place: "routes.lua:7: …"; a target name that is wrong for sure is one too. Takes at most 40 ms
-  // of processor time for a script that was not made to break compilers: workers should only be given what
-  // the master has loaded before.
+  // with the place: "routes.lua:7: …"; a target name that is wrong for sure is one too. Takes at most 40 ms,
+  // unless the script was made to break compilers, which is refused too late: workers are only given what the
+  // master has loaded before.
   static Result<std::unique_ptr<Script>> load(std::string_view name, std::string_view source,
                                               const Limits& limits, KnownTargets targets);
   ~Script();
@@ -80,8 +80,8 @@ class Script {
 
  private:
   Script(std::string_view name, std::string_view source, const Limits& limits, KnownTargets targets);
-  Failure start(std::chrono::nanoseconds time);
-  CallResult call(const RequestView& request);
+  Failure start(std::chrono::nanoseconds wall);
+  CallResult call(const RequestView& request, TimePoint started);
   void judge(const CallResult& result);
   void report(const CallResult& result);
   std::string check_declared_targets() const;

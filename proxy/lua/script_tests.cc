@@ -224,8 +224,9 @@ TestReport Script::run_tests() const {
     return report;
   }
   for (TestCase& test : read_cases(state)) {
-    std::string message =
-        test.problem.empty() ? verdict(script.call(test.request), test.expected) : test.problem;
+    std::string message = test.problem.empty()
+                              ? verdict(script.call(test.request, MonotonicClock::now()), test.expected)
+                              : test.problem;
     report.cases.push_back({std::move(test.name), std::move(message)});
   }
   return report;

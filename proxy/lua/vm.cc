@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 
 #include "base/check.h"
 #include "base/log.h"
@@ -28,8 +29,8 @@ std::string limit_text(Failure failure, const Limits& limits) {
       return fmt::format("more than {} instructions", limits.instructions);
     default:
       return fmt::format(
-          "out of memory: a script may hold {} KiB, a string {} KiB, a table that grows in route() 2048 keys",
-          limits.memory / 1024, Vm::kMaxString / 1024);
+          "out of memory: a script may hold {} KiB, a string {} KiB, a table that grows in route() {} keys",
+          limits.memory / 1024, Vm::kMaxString / 1024, Vm::kMaxGrownKeys);
   }
 }
 
@@ -106,21 +107,36 @@ void* Vm::allocate(void* self, void* block, size_t old_size, size_t new_size) {
   return memory;
 }
 
-// For a new block `kind` is the type of the object it is for, or 0 (Lua manual, lua_Alloc).
+// For a new block `kind` is the type of the object it is for, or 0 for a part of one (Lua manual, lua_Alloc).
 void Vm::inspect(const void* block, size_t kind, size_t new_size) {
+  if (!block) newest_block_ = new_size;
   if (new_size < kSlowBlock) return;
-  if (!block && kind == LUA_TSTRING && new_size > kMaxString + kStringOverhead)
-    leave(nullptr, Failure::memory);
-  if (!block && kind != LUA_TSTRING && loaded_ && new_size > kMaxFreshBlock) leave(nullptr, Failure::memory);
+  bool long_text = !block && kind == LUA_TSTRING && new_size > kMaxString + kStringOverhead;
+  bool grown_table = !block && kind == 0 && loaded_ && is_large_hash_part(new_size);
+  if (long_text || grown_table) leave(nullptr, Failure::memory);
   if (!meter_.in_time()) leave(nullptr, Failure::wall);
+}
+
+// A hash part is a new block of a power of two of entries. Other blocks of just such a size are rare, and
+// refusing one in route() is harmless.
+bool Vm::is_large_hash_part(size_t size) const {
+  return size % node_size_ == 0 && std::has_single_bit(size / node_size_) &&
+         size / node_size_ > kMaxGrownKeys;
+}
+
+// Lua does not tell the size of an entry; it is seen from a table made for 256.
+void Vm::learn_node_size() {
+  lua_createtable(state_, 0, 256);
+  node_size_ = newest_block_ / 256;
+  lua_pop(state_, 1);
 }
 
 // ---------------------------------------------------------------- loading
 
-Failure Vm::load(std::string_view source, std::chrono::nanoseconds time, uint64_t instructions) {
+Failure Vm::load(std::string_view source, std::chrono::nanoseconds wall, uint64_t instructions) {
   source_ = source;
-  running_ = {time, instructions, limits_.memory};
-  meter_.start_by_cpu(time, instructions);
+  running_ = {wall, instructions, limits_.memory};
+  meter_.start(wall, instructions, MonotonicClock::now());
   failure_ = Failure::none;
   bool finished = guarded([](Vm& vm) { vm.boot(); });
   // Compiling and single instructions cannot be interrupted, so what they took is looked at afterwards.
@@ -144,6 +160,7 @@ void Vm::boot() {
 // Runs in protected mode; returns route, the request object, M.tests and M.targets.
 int Vm::build(lua_State* state) {
   Vm& vm = of(state);
+  vm.learn_node_size();
   push_environment(state);
   const char* chunk_name = vm.chunk_name_.c_str();
   if (luaL_loadbufferx(state, vm.source_.data(), vm.source_.size(), chunk_name, "t") != LUA_OK) {

@@ -26,10 +26,10 @@ class Vm {
   // Longer strings stop the script: operators that walk over a string (<, ==, ..) are single instructions, so
   // their length bounds the time between two looks at the clock.
   static constexpr size_t kMaxString = 64 * 1024;
-  // A fresh block above this, asked for in route(), is the hash part of a table with more than 2048 keys.
-  // Growing one re-inserts all its keys in a single instruction, in quadratic time if the keys are chosen to
-  // collide.
-  static constexpr size_t kMaxFreshBlock = 64 * 1024;
+  // The hash part of a table may not grow beyond this many keys in route(): growing re-inserts all of them in
+  // a single instruction, in quadratic time if they are numbers chosen to collide. Tables built while loading
+  // may be larger.
+  static constexpr size_t kMaxGrownKeys = 2048;
 
   // Where the script's values are on the Lua stack after load().
   static constexpr int kRoute = 1;
@@ -43,9 +43,9 @@ class Vm {
   Vm(const Vm&) = delete;
   Vm& operator=(const Vm&) = delete;
 
-  // Builds the sandbox, compiles the source (text only) and runs it, within `time` of the processor and
-  // `instructions`. After a failure the machine must not be used any more.
-  Failure load(std::string_view source, std::chrono::nanoseconds time, uint64_t instructions);
+  // Builds the sandbox, compiles the source (text only) and runs it, within `wall` and `instructions`. After
+  // a failure the machine must not be used any more.
+  Failure load(std::string_view source, std::chrono::nanoseconds wall, uint64_t instructions);
 
   // Runs route(request) within the limits; `started` is now. After `none` and `runtime` the machine goes on;
   // drop() the result. After another failure it must not be used any more.
@@ -81,6 +81,8 @@ class Vm {
   static void* allocate(void* self, void* block, size_t old_size, size_t new_size);
   static void on_count(lua_State* state, lua_Debug* record);
   void inspect(const void* block, size_t kind, size_t new_size);
+  void learn_node_size();
+  bool is_large_hash_part(size_t size) const;
   [[noreturn]] void leave(lua_State* state, Failure failure);
   void describe(lua_State* state, Failure failure);
   void take_error();
@@ -96,6 +98,8 @@ class Vm {
   bool guard_set_ = false;
   bool loaded_ = false;
   Failure failure_ = Failure::none;
+  size_t node_size_ = 0;     // of an entry of a hash part
+  size_t newest_block_ = 0;  // size of the last new block
   std::string_view source_;
   std::string chunk_name_;
   const RequestView* request_ = nullptr;

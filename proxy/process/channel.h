@@ -69,7 +69,7 @@ class Channel {
 
   class Listener {
    public:
-    // Both come from the loop, never inside a call to the channel. Neither may destroy the channel: dispose
+    // Both come from the loop, never inside a call to the channel (but receive_rest()). Neither may destroy the channel: dispose
     // of it.
     virtual void on_message(Message message) = 0;
     // The other side has gone, or broke the rules. Comes once; nothing is sent or received any more.
@@ -90,6 +90,8 @@ class Channel {
   // Never blocks: what the kernel does not take now is queued. Dropped when the channel is closed.
   // REQUIRES: the type is one that this side sends, with a descriptor exactly if its row says so.
   void send(Message message);
+  // Hands what has arrived to the listener, inside this call. For the end, when the other side is known to be dead.
+  void receive_rest() { on_readable(); }
   bool closed() const { return closed_; }
 
  private:

@@ -20,7 +20,13 @@
 namespace banyan::lua {
 namespace {
 
-using Milliseconds = std::chrono::duration<double, std::milli>;
+// Processor time of this thread: what a script can make the worker spend. (Wall time would also measure what
+// else runs on the machine.)
+double milliseconds() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_nsec) / 1e6;
+}
 
 #ifdef BANYAN_SLOW_BUILD
 constexpr double kBound = 250;
@@ -48,12 +54,12 @@ class HostileScript : public ::testing::TestWithParam<Hostile> {};
 TEST_P(HostileScript, IsStoppedAndTheNextCallIsFine) {
   auto script = make_script(wrap(GetParam().body));
   ASSERT_TRUE(script) << load_error(wrap(GetParam().body));
-  // The processor may be taken away for a while; the best of three tells what the script can do.
+  // The best of three: caches and a busy neighbour make the first one slower.
   double best = 1e9;
   for (int i = 0; i < 3; ++i) {
-    auto started = std::chrono::steady_clock::now();
+    double started = milliseconds();
     CallResult result = script->route(Request::with("x-attack", "1"));
-    best = std::min(best, Milliseconds(std::chrono::steady_clock::now() - started).count());
+    best = std::min(best, milliseconds() - started);
     EXPECT_EQ(GetParam().must_fail, !result.ok()) << result.message;
     EXPECT_TRUE(result.outcome.none());
     CallResult next = script->route(Request());
@@ -205,7 +211,7 @@ constexpr Hostile kHostile[] = {
      "local a, b = ('x'):rep(65000), ('x'):rep(64999) .. 'x' while true do local _ = a == b end"},
     {"long_string_keys",
      "local s = ('x'):rep(60000) local i = 0 while true do i = i + 1 local _ = kept[s .. i] end"},
-    {"coerce_long_text", "local s = (' '):rep(65000) .. '1' while true do local _ = s | 0 end"},
+    {"coerce_long_text", "local s = (' '):rep(65000) .. '1' while true do local _ = s + 0 end"},
     {"coerce_long_hex_float", "local s = '0x' .. ('f'):rep(65000) .. '.8' while true do local _ = s + 0 end"},
     {"varargs",
      "local function f(...) while true do local a = ... local b = { ... } end end f(table.unpack({}, 1, "
@@ -311,9 +317,9 @@ end })lua");
   double worst = 0;
   bool refused = false;
   for (int i = 0; i < 60 && !script->is_set_aside(); ++i) {
-    auto started = std::chrono::steady_clock::now();
+    double started = milliseconds();
     refused |= script->route(Request()).failure == Failure::memory;
-    worst = std::max(worst, Milliseconds(std::chrono::steady_clock::now() - started).count());
+    worst = std::max(worst, milliseconds() - started);
   }
   EXPECT_TRUE(refused);
   EXPECT_LT(worst, kBound);

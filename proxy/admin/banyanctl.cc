@@ -1,0 +1,217 @@
+// banyanctl: the operator's client. One table of commands; each is one request to the admin API and one way
+// to print the answer.
+
+#include <fmt/format.h>
+#include <pwd.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+
+#include "admin/banyanctl_client.h"
+#include "admin/banyanctl_print.h"
+#include "control/journal.h"
+#include "control/texts.h"
+
+namespace banyan::ctl {
+namespace {
+
+// One request, as the command line says it.
+struct Command {
+  std::string method = "GET";
+  std::string path;
+  std::string body;
+  Printer print = print_as_is;
+};
+
+// What the command line gave, in the variables that CLI11 fills.
+struct Words {
+  Access access;
+  bool json = false;
+  double timeout = 30;
+  std::string why;
+  std::string rollout;
+  double percent = 0;
+  std::string method;
+  std::string url;
+  std::vector<std::string> headers;
+  std::string client_ip;
+  std::string upstream;
+  std::string server;
+  uint32_t limit = 20;
+  Command command;
+};
+
+std::string user_name() {
+  if (const char* sudo = std::getenv("SUDO_USER"); sudo && *sudo) return sudo;
+  const passwd* entry = getpwuid(getuid());
+  return entry ? entry->pw_name : fmt::format("uid {}", getuid());
+}
+
+std::string order_body(const Words& words, bool with_percent) {
+  nlohmann::ordered_json body = {{"who", user_name()}, {"why", words.why}};
+  if (with_percent) body["percent"] = words.percent;
+  return body.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+CLI::App* add_reader(CLI::App& parent, Words& words, const char* name, const char* summary, const char* path,
+                     Printer print) {
+  CLI::App* app = parent.add_subcommand(name, summary);
+  app->final_callback([&words, path, print] { words.command = {"GET", path, {}, print}; });
+  return app;
+}
+
+// Two decimals at most: what a rollout can tell apart.
+std::string check_percent(const std::string& text) {
+  uint32_t ignored = 0;
+  double percent = 0;
+  if (CLI::detail::lexical_cast(text, percent) && control::to_hundredths(percent, ignored)) return {};
+  return fmt::format("{} is not a percentage from 0 to 100 with at most two decimals", text);
+}
+
+void add_rollout_order(CLI::App& parent, Words& words, const control::VerbRow& row) {
+  CLI::App* app = parent.add_subcommand(std::string(row.name), std::string(row.summary));
+  app->add_option("NAME", words.rollout, "Rollout")->required();
+  const bool with_percent = row.verb == control::Verb::set;
+  if (with_percent) {
+    app->add_option("PERCENT", words.percent, "0 to 100, two decimals")
+        ->required()
+        ->check(CLI::Validator(check_percent, "PERCENT"));
+  }
+  app->add_option("--why", words.why, "Reason, for the journal");
+  app->final_callback([&words, name = row.name, with_percent] {
+    words.command = {"POST", fmt::format("/rollouts/{}/{}", encoded(words.rollout), name),
+                     order_body(words, with_percent), print_changed_rollout};
+  });
+}
+
+void add_rollout_commands(CLI::App& root, Words& words) {
+  CLI::App* rollout = root.add_subcommand("rollout", "Shows and changes rollouts");
+  rollout->require_subcommand(1);
+  add_reader(*rollout, words, "list", "All rollouts", "/rollouts", print_rollouts);
+  CLI::App* show = rollout->add_subcommand("show", "One rollout");
+  show->add_option("NAME", words.rollout, "Rollout")->required();
+  show->final_callback([&words] {
+    words.command = {"GET", "/rollouts/" + encoded(words.rollout), {}, print_rollout};
+  });
+  for (const control::VerbRow& row : control::verb_rows()) add_rollout_order(*rollout, words, row);
+}
+
+void add_upstream_commands(CLI::App& root, Words& words) {
+  CLI::App* upstream = root.add_subcommand("upstream", "Shows groups of servers and takes servers out");
+  upstream->require_subcommand(1);
+  add_reader(*upstream, words, "list", "All groups and their servers", "/upstreams", print_upstreams);
+  const std::pair<const char*, const char*> orders[] = {
+      {"up", "Uses a server again"},
+      {"drain", "Sends a server no new requests; those under way end"},
+      {"down", "The same as drain, and shown as down"},
+  };
+  for (const auto& [name, summary] : orders) {
+    CLI::App* app = upstream->add_subcommand(name, summary);
+    app->add_option("UPSTREAM", words.upstream, "Group")->required();
+    app->add_option("SERVER", words.server, "Address as in the configuration: 127.0.0.1:3000")->required();
+    app->final_callback([&words, order = name] {
+      words.command = {
+          "POST",
+          fmt::format("/upstreams/{}/servers/{}/{}", encoded(words.upstream), encoded(words.server), order),
+          {},
+          print_changed_server};
+    });
+  }
+}
+
+void add_explain(CLI::App& root, Words& words) {
+  CLI::App* app = root.add_subcommand("explain", "Says where a request would go, and why; sends nothing");
+  app->add_option("METHOD", words.method, "GET, POST …")->required();
+  app->add_option("URL", words.url, "http://host/path, or a path")->required();
+  app->add_option("-H,--header", words.headers, "Header field, \"Name: value\"")->allow_extra_args(false);
+  app->add_option("--client-ip", words.client_ip, "Address the request comes from");
+  app->final_callback([&words] {
+    std::string path = fmt::format("/explain?method={}&url={}", encoded(words.method), encoded(words.url));
+    for (const std::string& header : words.headers) path += "&header=" + encoded(header);
+    if (!words.client_ip.empty()) path += "&client_ip=" + encoded(words.client_ip);
+    words.command = {"GET", path, {}, print_explanation};
+  });
+}
+
+void add_journal(CLI::App& root, Words& words) {
+  CLI::App* app = root.add_subcommand("journal", "Orders to rollouts, newest first");
+  app->add_option("-n,--limit", words.limit, "How many")->capture_default_str();
+  app->add_option("ROLLOUT", words.rollout, "Only of this one");
+  app->final_callback([&words] {
+    std::string path = fmt::format("/journal?limit={}", words.limit);
+    if (!words.rollout.empty()) path += "&rollout=" + encoded(words.rollout);
+    words.command = {"GET", path, {}, print_journal};
+  });
+}
+
+void add_commands(CLI::App& root, Words& words) {
+  root.require_subcommand(1);
+  add_reader(root, words, "status", "Processes, configuration, rollouts", "/status", print_status);
+  add_rollout_commands(root, words);
+  add_explain(root, words);
+  add_upstream_commands(root, words);
+  add_reader(root, words, "routes", "Routes in their order", "/routes", print_routes);
+  add_reader(root, words, "handlers", "In-process handlers", "/handlers", print_handlers);
+  add_reader(root, words, "config", "What runs, as TOML, secrets redacted", "/config", print_config);
+  add_journal(root, words);
+  add_reader(root, words, "metrics", "Metrics as Prometheus reads them", "/metrics", print_as_is);
+  root.add_subcommand("reload", "Reads the configuration again; waits until it is applied or refused")
+      ->final_callback([&words] {
+        words.command = {"POST", "/reload", {}, print_reload};
+      });
+  root.add_subcommand("reopen", "Opens log files again, after they were moved")->final_callback([&words] {
+    words.command = {"POST", "/logs/reopen", {}, print_reload};
+  });
+}
+
+void add_options(CLI::App& root, Words& words) {
+  root.add_option("-s,--socket", words.access.socket, "Admin socket")
+      ->envname("BANYAN_SOCKET")
+      ->capture_default_str();
+  root.add_option("--url", words.access.url, "Admin API over TCP instead: http://127.0.0.1:9901")
+      ->envname("BANYAN_ADMIN_URL");
+  root.add_option("--token", words.access.token,
+                  "Token for TCP; better given as BANYAN_ADMIN_TOKEN, which no process list shows")
+      ->envname("BANYAN_ADMIN_TOKEN");
+  root.add_option("--timeout", words.timeout, "Seconds to wait for the answer")
+      ->check(CLI::Range(0.001, 86400.0))
+      ->capture_default_str();
+  root.add_flag("--json", words.json, "Print the answer as JSON");
+}
+
+int run_command(const Words& words) {
+  const Answer answer = ask(words.access, words.command.method, words.command.path, words.command.body);
+  if (answer.code == kDone) {
+    const std::string text = words.json ? answer.body : words.command.print(answer.body);
+    std::fwrite(text.data(), 1, text.size(), stdout);
+  } else {
+    if (words.json) std::fwrite(answer.body.data(), 1, answer.body.size(), stdout);
+    fmt::print(stderr, "banyanctl: {}\n", answer.message);
+  }
+  return std::fflush(stdout) == 0 ? answer.code : kFailed;
+}
+
+int run(int argc, char** argv) {
+  Words words;
+  words.access.socket = "/run/banyan/admin.sock";
+  CLI::App root("Talks to a running Banyan. See banyanctl(1).", "banyanctl");
+  root.fallthrough();
+  root.set_version_flag("-v,--version", std::string("banyanctl ") + BANYAN_VERSION);
+  add_options(root, words);
+  add_commands(root, words);
+  try {
+    root.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return root.exit(error) == 0 ? kDone : kUsage;
+  }
+  words.access.timeout = Millis(static_cast<Millis::rep>(words.timeout * 1000));
+  return run_command(words);
+}
+
+}  // namespace
+}  // namespace banyan::ctl
+
+int main(int argc, char** argv) { return banyan::ctl::run(argc, argv); }

@@ -1,0 +1,53 @@
+#include "process/check.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "base/log.h"
+#include "process/generation.h"
+#include "process/inheritance.h"
+#include "process/workplace.h"
+
+namespace banyan::process {
+namespace {
+
+void build(const std::shared_ptr<Configuration>& configuration, std::vector<config::Diagnostic>& diagnostics) {
+  auto report = [&diagnostics](const Error& error) { diagnostics.push_back({.message = error.message}); };
+  auto segment = shm::Segment::create();
+  if (!segment) return report(segment.error());
+  shm::Directory directory(*segment);
+  if (Result<void> named = add_names(configuration->config, directory); !named) return report(named.error());
+  Workplace workplace(*segment, shm::kControllerSlot, {});
+  auto built = Generation::build(configuration, workplace.surroundings(), nullptr, {.strict = true, .run_tests = true});
+  diagnostics.insert(diagnostics.end(), built.diagnostics.begin(), built.diagnostics.end());
+}
+
+}  // namespace
+
+int check_configuration(const CommandLine& line) {
+  auto configuration = std::make_shared<Configuration>();
+  configuration->sources = config::read_sources(line.source, load_options());
+  config::Loaded loaded = config::parse(configuration->sources, load_options());
+  configuration->config = std::move(loaded.config);
+  std::vector<config::Diagnostic> diagnostics = std::move(loaded.diagnostics);
+  const config::Config& config = configuration->config;
+  log::set_level(log::Level::error);  // what is worth saying here is a diagnostic
+  if (!config::has_errors(diagnostics)) build(configuration, diagnostics);
+  if (!config.user.empty() && geteuid() == 0) {
+    if (auto user = find_user(config.user); !user) diagnostics.push_back({.path = "user", .message = user.error().message});
+  }
+  bool fine = !config::has_errors(diagnostics);
+  if (!line.quiet || !fine) std::fputs(config::to_text(diagnostics).c_str(), stderr);
+  if (fine && line.action == CommandLine::Action::print) std::fputs(config::print(config).c_str(), stdout);
+  const std::string& file = configuration->sources.main;
+  if (!fine) {
+    fmt::print(stderr, "banyan: configuration {} test failed\n", file);
+  } else if (!line.quiet) {
+    fmt::print(stderr, "banyan: configuration {} is fine, test successful\n", file);
+  }
+  return fine ? 0 : 1;
+}
+
+}  // namespace banyan::process

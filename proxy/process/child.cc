@@ -1,0 +1,210 @@
+#include "process/child.h"
+
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+
+#include "base/log.h"
+#include "process/children.h"
+#include "process/children.h"
+#include "process/controller.h"
+#include "process/worker.h"
+#include "shm/processes.h"
+
+namespace banyan::process {
+namespace {
+
+// Those that come from a terminal go to its whole process group: the master hears them too, and tells the children
+// what to do. (TERM keeps its default effect: it ends this one process, and another takes its place.)
+void arrange_signals() {
+  for (int number : {SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE}) signal(number, SIG_IGN);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+void close_others(std::vector<unsigned> keep) {
+  std::sort(keep.begin(), keep.end());
+  unsigned from = STDERR_FILENO + 1;
+  for (unsigned fd : keep) {
+    if (fd > from) close_range(from, fd - 1, 0);
+    from = std::max(from, fd + 1);
+  }
+  close_range(from, ~0U, 0);
+}
+
+// Everything of the master's that is not ours: other children's channels, its loop, its signals.
+void close_foreign(Inheritance& inheritance, uint32_t place, const Fd& channel) {
+  (place == shm::kControllerSlot ? inheritance.sockets : inheritance.admin_sockets).clear();
+  std::vector<unsigned> keep = {static_cast<unsigned>(channel.get())};
+  for (const NamedFds* fds : {&inheritance.logs, &inheritance.sockets, &inheritance.admin_sockets}) {
+    for (const auto& [name, fd] : *fds) keep.push_back(static_cast<unsigned>(fd.get()));
+  }
+  close_others(std::move(keep));
+}
+
+// Ends when the master ends, however that happens. To be called after become(), which clears it.
+bool die_with(pid_t master) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  return getppid() == master;  // else it died before the line above
+}
+
+std::string role_name(uint32_t place) {
+  if (place == shm::kControllerSlot) return "controller";
+  return "worker/" + std::to_string(place - shm::kFirstWorkerSlot);
+}
+
+}  // namespace
+
+int live_as_child(Inheritance& inheritance, uint32_t place, Fd channel) {
+  // Until its own logs are there, lines go to standard error: the master's sink is a thread that did not come along.
+  log::set_sink(nullptr, nullptr);
+  log::set_role(role_name(place));
+  inheritance.title.set("banyan: " + place_name(place));
+  close_foreign(inheritance, place, channel);
+  arrange_signals();
+  if (inheritance.user) {
+    if (Result<void> changed = become(*inheritance.user); !changed) {
+      LOG(error, "cannot become user {}: {}", inheritance.user->name, changed.error().message);
+      return 1;
+    }
+  }
+  if (!die_with(inheritance.master)) return 1;
+  Child child(inheritance, place, std::move(channel));
+  if (place == shm::kControllerSlot) {
+    Controller controller(child);
+    return child.run(controller);
+  }
+  Worker worker(child);
+  return child.run(worker);
+}
+
+Child::Child(Inheritance& inheritance, uint32_t place, Fd channel)
+    : inheritance_(inheritance),
+      place_(place),
+      workplace_(inheritance.segment, place, inheritance.ticket_secret),
+      logs_(workplace_.loop()),
+      channel_(workplace_.loop(), std::move(channel), Channel::Side::child, *this),
+      second_(workplace_.loop(), Callback::to<&Child::on_second>(this)) {}
+
+Child::~Child() = default;
+
+int Child::run(Role& role) {
+  role_ = &role;
+  std::shared_ptr<const Configuration> configuration = inheritance_.current;
+  for (auto& [path, fd] : inheritance_.logs) logs_.put(path, std::move(fd));
+  inheritance_.logs.clear();
+  logs_.use(configuration->config.log);
+  shm::announce_process(inheritance_.segment, place_, static_cast<uint32_t>(getpid()), configuration->number,
+                        workplace_.loop().wall());
+  Result<std::shared_ptr<Generation>> first = build(configuration, false);
+  if (!first) {
+    channel_.send({MessageType::refused, configuration->number, first.error().message});
+    return 1;
+  }
+  current_ = std::move(*first);
+  role.on_generation(current_, inheritance_.sockets);
+  shm::set_process_state(inheritance_.segment, place_, shm::ProcessState::ready);
+  channel_.send({MessageType::ready, configuration->number});
+  on_second();
+  workplace_.loop().run();
+  return 0;
+}
+
+Result<std::shared_ptr<Generation>> Child::build(std::shared_ptr<const Configuration> configuration, bool strict) {
+  Generation::Built built = Generation::build(std::move(configuration), workplace_.surroundings(), current_.get(),
+                                              {.strict = strict, .run_tests = false});
+  if (config::has_errors(built.diagnostics)) return proxy_error(config::to_text(built.diagnostics));
+  for (const config::Diagnostic& warning : built.diagnostics) {
+    if (place_ == shm::kControllerSlot) LOG(warn, "{}", warning.text());
+  }
+  return std::move(built.generation);
+}
+
+// ---------------------------------------------------------------- messages
+
+void Child::on_message(Message message) {
+  switch (message.type) {
+    case MessageType::listen_socket: next_sockets_[message.text] = std::move(message.fd); break;
+    case MessageType::log_file: on_log_file(std::move(message)); break;
+    case MessageType::prepare: on_prepare(message); break;
+    case MessageType::commit: on_commit(message.number); break;
+    case MessageType::abort: on_abort(); break;
+    case MessageType::drain:
+      shm::set_process_state(inheritance_.segment, place_, shm::ProcessState::draining);
+      role_->on_drain(Millis(static_cast<Millis::rep>(message.number)));
+      break;
+    case MessageType::stop: role_->on_stop(); break;
+    case MessageType::outcome: role_->on_outcome(message.number, Outcome::parse(message.text)); break;
+    default: break;
+  }
+}
+
+// The master is gone; the kernel ends this process too, if it has not yet.
+void Child::on_channel_closed() { finish(); }
+
+void Child::on_log_file(Message message) {
+  if (message.number == 0) {
+    logs_.put(message.text, std::move(message.fd));
+  } else {
+    next_logs_[message.text] = std::move(message.fd);
+  }
+}
+
+void Child::on_prepare(const Message& message) {
+  auto configuration = from_memfd(message.fd, static_cast<uint32_t>(message.number));
+  Result<std::shared_ptr<Generation>> built =
+      configuration ? build(std::move(*configuration), true) : Result<std::shared_ptr<Generation>>(configuration.error());
+  if (!built) {
+    channel_.send({MessageType::refused, message.number, built.error().message});
+    return on_abort();
+  }
+  next_ = std::move(*built);
+  channel_.send({MessageType::ready, message.number});
+}
+
+void Child::on_commit(uint64_t number) {
+  if (!next_ || next_->number() != number) return finish();  // the master would take us for what we are not
+  for (auto& [path, fd] : next_logs_) logs_.put(path, std::move(fd));
+  next_logs_.clear();
+  logs_.use(next_->config().log);
+  inheritance_.sockets.merge(next_sockets_);
+  next_sockets_.clear();
+  next_->take_over_from(current_.get());
+  current_ = std::move(next_);
+  next_.reset();
+  role_->on_generation(current_, inheritance_.sockets);
+  close_unnamed();
+  slot().generation.store(current_->number(), std::memory_order_relaxed);
+  channel_.send({MessageType::committed, number});
+}
+
+void Child::close_unnamed() {
+  const auto& listeners = current_->config().listeners;
+  std::erase_if(inheritance_.sockets, [&listeners](const auto& entry) {
+    return std::none_of(listeners.begin(), listeners.end(),
+                        [&entry](const auto& listener) { return listener.address.text() == entry.first; });
+  });
+}
+
+void Child::on_abort() {
+  next_.reset();
+  next_sockets_.clear();
+  next_logs_.clear();
+}
+
+uint64_t Child::ask(MessageType type) {
+  channel_.send({type, ++last_request_});
+  return last_request_;
+}
+
+void Child::on_second() {
+  auto lag = std::chrono::duration_cast<std::chrono::microseconds>(workplace_.loop().take_longest_turn());
+  slot().loop_lag.store(static_cast<uint64_t>(lag.count()), std::memory_order_relaxed);
+  role_->on_second();
+  second_.start(std::chrono::seconds(1));
+}
+
+}  // namespace banyan::process

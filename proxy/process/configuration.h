@@ -1,0 +1,33 @@
+// A configuration as the processes hold it: where it came from, what it says, and its number.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "config/config.h"
+#include "process/fd.h"
+
+namespace banyan::process {
+
+struct Configuration {
+  uint32_t number = 0;  // 1 after the start, one more for each reload that was tried
+  config::Sources sources;
+  config::Config config;
+};
+
+// What the loader must know of handlers and regular expressions.
+const config::LoadOptions& load_options();
+
+// The sources as a sealed memfd: the same bytes for every child, which cannot change them.
+Result<Fd> to_memfd(const config::Sources& sources);
+// The other direction, in a child. Errors: foreign bytes, or a configuration that is refused after all.
+Result<std::shared_ptr<const Configuration>> from_memfd(const Fd& fd, uint32_t number);
+
+// Another descriptor of the same file, close-on-exec. REQUIRES: fd is open. Aborts when the process has no
+// descriptor left.
+Fd duplicate(const Fd& fd);
+
+}  // namespace banyan::process

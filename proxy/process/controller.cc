@@ -1,0 +1,73 @@
+#include "process/controller.h"
+
+#include "base/log.h"
+#include "process/build_details.h"
+#include "process/explain.h"
+#include "shm/processes.h"
+
+namespace banyan::process {
+namespace {
+
+shm::Segment make_scratch() {
+  auto segment = shm::Segment::create();
+  CHECK(segment.ok());
+  return std::move(*segment);
+}
+
+}  // namespace
+
+Controller::Controller(Child& child)
+    : child_(child),
+      scratch_(make_scratch()),
+      probes_({child.workplace().loop(), child.workplace().fetcher(), child.workplace().segment(),
+               child.workplace().directory(), child.workplace().counters()}) {}
+
+Controller::~Controller() = default;
+
+void Controller::on_generation(std::shared_ptr<Generation> generation, const NamedFds&) {
+  bool first = !generation_;
+  generation_ = std::move(generation);
+  if (first) open(config());
+  book_->adopt(config().rollouts);
+  probes_.switch_to(config().upstreams);
+  for (auto& door : doors_) {
+    if (!door->local()) door->set_token(config().admin.token.value);
+  }
+}
+
+// state_dir and the admin addresses of the first configuration hold until a restart.
+void Controller::open(const config::Config& config) {
+  Workplace& here = child_.workplace();
+  book_ = control::RolloutBook::open(config.state_dir, here.segment(), here.directory(), here.loop());
+  api_ = std::make_unique<admin::Api>(admin::Sources{*this, *book_, here.segment(), here.directory(), here.loop(),
+                                                     here.buffers(), version()});
+  for (const auto& [address, fd] : child_.admin_sockets()) {
+    doors_.push_back(std::make_unique<AdminDoor>(
+        AdminDoor::Surroundings{here.loop(), here.buffers(), scratch_, *api_}, fd.get(), address));
+  }
+}
+
+void Controller::on_drain(Millis) { child_.finish(); }
+void Controller::on_stop() { child_.finish(); }
+
+void Controller::on_outcome(uint64_t request, const Outcome& outcome) {
+  api_->on_outcome(request, outcome.done, outcome.lines);
+}
+
+bool Controller::ready() const {
+  auto is_ready = [this](uint32_t slot) {
+    auto state = child_.workplace().segment().layout().processes[slot].state.load(std::memory_order_acquire);
+    return state == static_cast<uint32_t>(shm::ProcessState::ready);
+  };
+  if (!is_ready(shm::kMasterSlot)) return false;
+  for (uint32_t i = 0; i < child_.worker_count(); ++i) {
+    if (!is_ready(shm::worker_slot(i))) return false;
+  }
+  return true;
+}
+
+Result<admin::Explanation> Controller::explain(const admin::ExplainRequest& request) {
+  return process::explain(*generation_, request, random_);
+}
+
+}  // namespace banyan::process

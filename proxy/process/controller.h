@@ -1,0 +1,54 @@
+// The controller: the only writer of rollout state and health, and the one that serves the admin API. It builds the
+// same generations as the workers, and before them: to see that a configuration can be built, and to explain.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "admin/api.h"
+#include "admin/backend.h"
+#include "base/random.h"
+#include "control/health_probes.h"
+#include "control/rollout_book.h"
+#include "process/admin_door.h"
+#include "process/child.h"
+
+namespace banyan::process {
+
+class Controller final : public Role, private admin::Backend {
+ public:
+  explicit Controller(Child& child);
+  ~Controller() override;
+
+  // Role
+  void on_generation(std::shared_ptr<Generation> generation, const NamedFds& sockets) override;
+  void on_drain(Millis time) override;
+  void on_stop() override;
+  void on_second() override {}
+  void on_outcome(uint64_t request, const Outcome& outcome) override;
+
+ private:
+  // admin::Backend
+  const config::Config& config() const override { return generation_->config(); }
+  uint32_t generation() const override { return generation_->number(); }
+  std::optional<admin::ReloadResult> last_reload() const override { return last_reload_; }
+  bool ready() const override;
+  uint64_t ask_reload() override { return child_.ask_reload(); }
+  uint64_t ask_reopen() override { return child_.ask_reopen(); }
+  Result<admin::Explanation> explain(const admin::ExplainRequest& request) override;
+
+  void open(const config::Config& config);
+
+  Child& child_;
+  Random random_;
+  std::shared_ptr<Generation> generation_;
+  shm::Segment scratch_;  // where admin requests are counted: they are no traffic
+  std::unique_ptr<control::RolloutBook> book_;
+  control::HealthProbes probes_;
+  std::unique_ptr<admin::Api> api_;
+  std::vector<std::unique_ptr<AdminDoor>> doors_;
+  std::optional<admin::ReloadResult> last_reload_;
+};
+
+}  // namespace banyan::process

@@ -1,0 +1,114 @@
+#include "process/inheritance.h"
+
+#include <sched.h>
+
+#include <algorithm>
+
+#include "net/listen_socket.h"
+#include "process/log_files.h"
+
+namespace banyan::process {
+namespace {
+
+Result<Fd> open_socket(const config::Address& address, int backlog, mode_t mode) {
+  Result<int> fd = net::open_listen_socket(address, {.backlog = backlog, .unix_mode = mode});
+  if (!fd) return std::move(fd).error();
+  return Fd(*fd);
+}
+
+config::Address admin_socket_address(const config::Admin& admin) {
+  return {.kind = config::Address::Kind::unix_socket, .host = admin.socket};
+}
+
+Result<void> add_servers(const config::Upstream& upstream, shm::Directory& directory) {
+  for (const config::Server& server : upstream.servers) {
+    auto number = directory.add(shm::Kind::server, shm::server_name(upstream.name, server.address.text()));
+    if (!number) return std::move(number).error();
+  }
+  return {};
+}
+
+template <class Entries>
+Result<void> add_all(shm::Kind kind, const Entries& entries, shm::Directory& directory) {
+  for (const auto& entry : entries) {
+    auto number = directory.add(kind, entry.name);
+    if (!number) return std::move(number).error();
+  }
+  return {};
+}
+
+}  // namespace
+
+uint32_t count_workers(const config::Config& config) {
+  uint32_t count = config.workers;
+  cpu_set_t cpus;
+  if (count == 0) count = sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? static_cast<uint32_t>(CPU_COUNT(&cpus)) : 1;
+  return std::clamp<uint32_t>(count, 1, shm::kWorkers);
+}
+
+NamedFds open_missing_sockets(const config::Config& config, const NamedFds& have,
+                              std::vector<config::Diagnostic>& diagnostics) {
+  NamedFds opened;
+  for (const config::Listener& listener : config.listeners) {
+    std::string name = listener.address.text();
+    if (have.contains(name) || opened.contains(name)) continue;
+    Result<Fd> fd = open_socket(listener.address, static_cast<int>(listener.backlog), 0666);
+    if (fd) {
+      opened.emplace(name, std::move(*fd));
+    } else {
+      diagnostics.push_back({.where = listener.where, .path = "listener.address", .message = fd.error().message});
+    }
+  }
+  return opened;
+}
+
+Result<NamedFds> open_admin_sockets(const config::Admin& admin) {
+  NamedFds opened;
+  constexpr int kBacklog = 128;
+  Result<Fd> fd = open_socket(admin_socket_address(admin), kBacklog, 0600);
+  if (!fd) return std::move(fd).error();
+  opened.emplace(admin_socket_address(admin).text(), std::move(*fd));
+  if (admin.listen) {
+    Result<Fd> tcp = open_socket(*admin.listen, kBacklog, 0600);
+    if (!tcp) return std::move(tcp).error();
+    opened.emplace(admin.listen->text(), std::move(*tcp));
+  }
+  return opened;
+}
+
+void close_unnamed_sockets(const config::Config& config, NamedFds& sockets) {
+  std::erase_if(sockets, [&config](const auto& entry) {
+    bool named = std::any_of(config.listeners.begin(), config.listeners.end(), [&entry](const auto& listener) {
+      return listener.address.text() == entry.first;
+    });
+    auto address = config::parse_address(entry.first);
+    if (!named && address) net::remove_socket_file(*address);
+    return !named;
+  });
+}
+
+Result<NamedFds> open_logs(const config::Log& log, const NamedFds& have, bool again) {
+  NamedFds opened;
+  for (const std::string& path : LogFiles::paths(log)) {
+    if (!again && have.contains(path)) continue;
+    Result<Fd> fd = open_log(path);
+    if (!fd) return std::move(fd).error();
+    opened.emplace(path, std::move(*fd));
+  }
+  return opened;
+}
+
+Result<void> add_names(const config::Config& config, shm::Directory& directory) {
+  Result<void> done = add_all(shm::Kind::route, config.routes, directory);
+  if (done) done = add_all(shm::Kind::upstream, config.upstreams, directory);
+  if (done) done = add_all(shm::Kind::rollout, config.rollouts, directory);
+  if (done) done = add_all(shm::Kind::handler, config.handlers, directory);
+  for (size_t i = 0; done && i < config.upstreams.size(); ++i) done = add_servers(config.upstreams[i], directory);
+  if (done && !config.lua.routes.empty()) {
+    auto number = directory.add(shm::Kind::script, config.lua.routes.path);
+    if (!number) return std::move(number).error();
+  }
+  return done;
+}
+
+}  // namespace banyan::process

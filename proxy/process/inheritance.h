@@ -1,0 +1,54 @@
+// What the master has, and every child finds in its memory and descriptor table after the fork.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/diagnostic.h"
+#include "process/configuration.h"
+#include "process/fd.h"
+#include "process/identity.h"
+#include "shm/directory.h"
+#include "shm/segment.h"
+
+namespace banyan::process {
+
+// Descriptors by name: listening sockets by Address::text(), log files by path.
+using NamedFds = std::map<std::string, Fd>;
+
+struct Inheritance {
+  std::shared_ptr<const Configuration> current;
+  NamedFds sockets;  // of [[listener]]; the master closes none that the configuration names
+  NamedFds admin_sockets;
+  NamedFds logs;
+  shm::Segment segment;
+  std::optional<User> user;   // whom children become; null: no change
+  std::string ticket_secret;  // of TLS session tickets
+  ProcessTitle title;
+  pid_t master = 0;
+  uint32_t worker_count = 0;
+};
+
+// How many workers a configuration asks for: its number, or one for each CPU this process may use (at most as many as
+// the segment has slots).
+uint32_t count_workers(const config::Config& config);
+
+// Opens the listening sockets that `config` names and `have` has not. What cannot be opened is a diagnostic at the
+// place of its listener; then the result is of no use.
+NamedFds open_missing_sockets(const config::Config& config, const NamedFds& have,
+                              std::vector<config::Diagnostic>& diagnostics);
+// The admin socket (0600) and the admin TCP address.
+Result<NamedFds> open_admin_sockets(const config::Admin& admin);
+// Closes those that `config` does not name; the file of a unix socket goes too.
+void close_unnamed_sockets(const config::Config& config, NamedFds& sockets);
+
+// Opens the log files of `log` that `have` has not, or all of them (`again`).
+Result<NamedFds> open_logs(const config::Log& log, const NamedFds& have, bool again);
+
+// Gives the names of a configuration their numbers in shared memory.
+Result<void> add_names(const config::Config& config, shm::Directory& directory);
+
+}  // namespace banyan::process

@@ -1,0 +1,302 @@
+#include "process/master.h"
+
+#include <fmt/format.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <cstdio>
+
+#include "base/log.h"
+#include "net/listen_socket.h"
+#include "process/child.h"
+#include "shm/processes.h"
+
+namespace banyan::process {
+namespace {
+
+// How long children may take to end after being told, before they are killed.
+constexpr Duration kStopPatience = std::chrono::seconds(2);
+
+}  // namespace
+
+Master::Master(Inheritance inheritance, config::SourceRequest request, Notifier notifier, PidFile pid_file,
+               std::optional<Daemon> daemon)
+    : inheritance_(std::move(inheritance)),
+      directory_(inheritance_.segment),
+      counters_(inheritance_.segment, shm::kMasterSlot),
+      notifier_(std::move(notifier)),
+      pid_file_(std::move(pid_file)),
+      daemon_(std::move(daemon)),
+      logs_(loop_),
+      children_(loop_, inheritance_.segment, *this),
+      reload_(loop_, inheritance_, directory_, children_, std::move(request), *this),
+      patience_(loop_, Callback::to<&Master::on_patience_over>(this)),
+      watchdog_(loop_, Callback::to<&Master::on_watchdog>(this)) {}
+
+Master::~Master() = default;
+
+int Master::run() {
+  const config::Config& config = inheritance_.current->config;
+  if (Result<void> named = add_names(config, directory_); !named) {
+    std::fprintf(stderr, "banyan: %s\n", named.error().message.c_str());
+    return 1;
+  }
+  for (const auto& [path, fd] : inheritance_.logs) logs_.put(path, duplicate(fd));
+  logs_.use(config.log);
+  shm::announce_process(inheritance_.segment, shm::kMasterSlot, static_cast<uint32_t>(getpid()), 1, loop_.wall());
+  watch_signals();
+  // The controller first: if the configuration cannot be built, one process says so.
+  children_.keep_alive(shm::kControllerSlot);
+  loop_.run();
+  for (const auto& [name, fd] : inheritance_.sockets) net::remove_socket_file(*config::parse_address(name));
+  for (const auto& [name, fd] : inheritance_.admin_sockets) net::remove_socket_file(*config::parse_address(name));
+  pid_file_.remove();
+  LOG(notice, "stopped");
+  return exit_code_;
+}
+
+// ---------------------------------------------------------------- signals
+
+// Signals are blocked and read from a descriptor, so that a child, which has no use for the master's, inherits no
+// handler and no half-handled signal.
+void Master::watch_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (int number : {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH, SIGCHLD}) sigaddset(&set, number);
+  CHECK(sigprocmask(SIG_BLOCK, &set, nullptr) == 0);
+  signals_ = Fd(signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
+  CHECK(signals_);
+  signal_watch_.emplace(loop_, signals_.get(), event::IoWatch::Interest::read,
+                        Callback::to<&Master::on_signals>(this));
+  CHECK(signal_watch_->start());
+}
+
+void Master::on_signals() {
+  signalfd_siginfo signal;
+  while (read(signals_.get(), &signal, sizeof signal) == sizeof signal) {
+    switch (signal.ssi_signo) {
+      case SIGTERM:
+      case SIGINT: on_stop(); break;
+      case SIGQUIT: on_quit(); break;
+      case SIGHUP: on_reload(); break;
+      case SIGUSR1: on_reopen(); break;
+      case SIGUSR2: on_upgrade(); break;
+      case SIGWINCH: on_drain_workers(); break;
+      case SIGCHLD: children_.reap(); break;
+    }
+  }
+}
+
+void Master::on_stop() {
+  if (phase_ == Phase::stopping) return;
+  LOG(notice, "stopping");
+  reload_.cancel("Banyan stops");
+  notifier_.stopping("Stopping");
+  stop_children();
+}
+
+void Master::on_quit() {
+  if (phase_ == Phase::starting) return on_stop();
+  if (phase_ != Phase::running) return;
+  phase_ = Phase::draining;
+  LOG(notice, "stopping when the requests under way have ended");
+  notifier_.stopping("Draining");
+  reload_.cancel("Banyan stops");
+  inheritance_.sockets.clear();
+  drain_workers();
+  end_if_alone();
+}
+
+void Master::on_reload() {
+  if (phase_ != Phase::running) return;
+  if (!workers_wanted_) {
+    workers_wanted_ = true;
+    start_workers();
+  }
+  reload_.ask([](const Outcome&) {});
+}
+
+void Master::on_reopen() {
+  if (phase_ == Phase::stopping) return;
+  Outcome outcome = reopen_logs();
+  if (!outcome.done) LOG(error, "cannot open the logs again: {}", fmt::join(outcome.lines, "; "));
+}
+
+void Master::on_upgrade() { LOG(warn, "the upgrade signal (USR2) is not supported yet; nothing was changed"); }
+
+// In a terminal this signal means that the window has another size (nginx obeys it only as a daemon, too).
+void Master::on_drain_workers() {
+  if (phase_ != Phase::running) return;
+  for (int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (isatty(fd)) return;
+  }
+  LOG(notice, "draining the workers; a reload starts new ones");
+  workers_wanted_ = false;
+  drain_workers();
+}
+
+// ---------------------------------------------------------------- start
+
+void Master::start_workers() {
+  for (uint32_t i = 0; i < inheritance_.worker_count; ++i) children_.keep_alive(shm::worker_slot(i));
+}
+
+void Master::on_child_ready(uint32_t place) {
+  if (children_.state(place) != Children::State::starting) return;
+  children_.set_state(place, Children::State::ready);
+  if (phase_ != Phase::starting) return;
+  if (place == shm::kControllerSlot) start_workers();
+  size_t ready = 0;
+  for (uint32_t child : children_.living()) ready += children_.state(child) == Children::State::ready;
+  if (ready == inheritance_.worker_count + 1) finish_start();
+}
+
+void Master::finish_start() {
+  phase_ = Phase::running;
+  if (daemon_) {
+    if (Result<void> done = daemon_->ready(); !done) return fail_start(done.error().message);
+    daemon_.reset();
+  }
+  shm::set_process_state(inheritance_.segment, shm::kMasterSlot, shm::ProcessState::ready);
+  LOG(notice, "ready: {}", status());
+  notifier_.ready(status());
+  if (notifier_.watchdog_interval()) on_watchdog();
+}
+
+// Whoever started us reads standard error; later ones read the log.
+void Master::fail_start(const std::string& reasons) {
+  exit_code_ = 1;
+  std::fprintf(stderr, "%s\n", reasons.c_str());
+  if (inheritance_.current->config.log.error.path != "stderr") LOG(error, "cannot start: {}", reasons);
+  stop_children();
+}
+
+int Master::live(uint32_t place, Fd channel) { return live_as_child(inheritance_, place, std::move(channel)); }
+
+// ---------------------------------------------------------------- children
+
+void Master::on_child_message(uint32_t place, Message message) {
+  switch (message.type) {
+    case MessageType::ready:
+      on_child_ready(place);
+      return reload_.on_message(place, message);
+    case MessageType::refused:
+      if (phase_ == Phase::starting) return fail_start(message.text);
+      if (children_.state(place) == Children::State::starting) {
+        LOG(error, "{} cannot start: {}", place_name(place), message.text);
+      }
+      return reload_.on_message(place, message);
+    case MessageType::committed: return reload_.on_message(place, message);
+    case MessageType::ask_reload: return on_reload_asked(place, message.number);
+    case MessageType::ask_reopen: return answer(place, message.number, reopen_logs());
+    default: return;
+  }
+}
+
+void Master::on_child_death(uint32_t place, Children::State last_state) {
+  if (phase_ == Phase::starting) {
+    fail_start(fmt::format("banyan: {} died while starting", place_name(place)));
+  } else if (place != shm::kControllerSlot && last_state != Children::State::draining && phase_ == Phase::running) {
+    counters_.counter(shm::Metric::worker_deaths).add();
+  }
+  reload_.on_death(place);
+  end_if_alone();
+}
+
+void Master::on_reload_asked(uint32_t place, uint64_t request) {
+  if (phase_ != Phase::running) {
+    return answer(place, request, {.done = false, .lines = {"Banyan is starting or stopping"}});
+  }
+  reload_.ask([this, place, request](const Outcome& outcome) { answer(place, request, outcome); });
+}
+
+void Master::answer(uint32_t place, uint64_t request, const Outcome& outcome) {
+  children_.send(place, {MessageType::outcome, request, outcome.text()});
+}
+
+// ---------------------------------------------------------------- reload and logs
+
+void Master::on_reload_begun() {
+  LOG(info, "reload: reading the configuration");
+  notifier_.reloading();
+}
+
+void Master::on_reload_done(const Outcome& outcome) {
+  counters_.counter(shm::Metric::reload, outcome.done ? shm::Outcome::ok : shm::Outcome::failed).add();
+  if (outcome.done) {
+    const config::Config& config = inheritance_.current->config;
+    for (const auto& [path, fd] : inheritance_.logs) {
+      if (!logs_.find(path)) logs_.put(path, duplicate(fd));
+    }
+    logs_.use(config.log);
+    for (const std::string& line : outcome.lines) LOG(warn, "reload: {}", line);
+    LOG(notice, "reload: applied, configuration {}", inheritance_.current->number);
+  } else {
+    for (const std::string& line : outcome.lines) LOG(error, "reload: {}", line);
+    LOG(error, "reload: refused, nothing was changed");
+  }
+  notifier_.ready(outcome.done ? status() : status() + "; the last reload was refused");
+}
+
+Outcome Master::reopen_logs() {
+  Result<NamedFds> opened = open_logs(inheritance_.current->config.log, inheritance_.logs, true);
+  if (!opened) return {.done = false, .lines = {opened.error().message}};
+  inheritance_.logs = std::move(*opened);
+  for (const auto& [path, fd] : inheritance_.logs) {
+    logs_.put(path, duplicate(fd));
+    for (uint32_t place : children_.living()) {
+      children_.send(place, {MessageType::log_file, 0, path, duplicate(fd)});
+    }
+  }
+  LOG(notice, "opened the logs again");
+  return {.done = true};
+}
+
+// ---------------------------------------------------------------- the end
+
+void Master::drain_workers() {
+  Millis time = inheritance_.current->config.shutdown_timeout;
+  for (uint32_t place : children_.living_workers()) {
+    children_.let_go(place);
+    children_.set_state(place, Children::State::draining);
+    children_.send(place, {MessageType::drain, static_cast<uint64_t>(time.count())});
+  }
+  for (uint32_t i = 0; i < inheritance_.worker_count; ++i) children_.let_go(shm::worker_slot(i));
+  patience_.start(time + kStopPatience);
+}
+
+void Master::stop_children() {
+  phase_ = Phase::stopping;
+  children_.let_all_go();
+  for (uint32_t place : children_.living()) children_.send(place, {MessageType::stop});
+  patience_.start(kStopPatience);
+  end_if_alone();
+}
+
+void Master::on_patience_over() {
+  std::vector<uint32_t> late = phase_ == Phase::stopping ? children_.living() : children_.living_workers();
+  for (uint32_t place : late) {
+    if (phase_ != Phase::stopping && children_.state(place) != Children::State::draining) continue;
+    LOG(warn, "{} did not end in time and is killed", place_name(place));
+    children_.kill(place, SIGKILL);
+  }
+}
+
+void Master::end_if_alone() {
+  if (phase_ == Phase::draining && children_.living_workers().empty()) return stop_children();
+  if (phase_ == Phase::stopping && children_.living().empty()) loop_.stop();
+}
+
+void Master::on_watchdog() {
+  notifier_.alive();
+  watchdog_.start(*notifier_.watchdog_interval());
+}
+
+std::string Master::status() const {
+  return fmt::format("{} workers, configuration {}", inheritance_.worker_count, inheritance_.current->number);
+}
+
+}  // namespace banyan::process

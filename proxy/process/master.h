@@ -1,0 +1,90 @@
+// The master: opens what needs privileges, starts the children, and does what signals say.
+//
+//   TERM INT   stop now               HUP    reload (reload.h)          WINCH   drain the workers, stay
+//   QUIT       stop gracefully        USR1   open the logs again        CHLD    replace the dead
+//   USR2       upgrade: not yet
+//
+// It runs no handler and no Lua, and reads nothing that clients send. When it is killed its children end at once
+// (PR_SET_PDEATHSIG); when it ends in order it ends them first.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "event/loop.h"
+#include "process/children.h"
+#include "process/daemon.h"
+#include "process/inheritance.h"
+#include "process/log_files.h"
+#include "process/notifier.h"
+#include "process/pid_file.h"
+#include "process/reload.h"
+#include "shm/counters.h"
+
+namespace banyan::process {
+
+class Master final : Children::Observer, Reload::Observer {
+ public:
+  // `inheritance` has a checked configuration (number 1) and the segment; the rest is opened by start().
+  Master(Inheritance inheritance, config::SourceRequest request, Notifier notifier, PidFile pid_file,
+         std::optional<Daemon> daemon);
+  ~Master();
+
+  // Until the end; the exit code.
+  int run();
+
+ private:
+  enum class Phase { starting, running, draining, stopping };
+
+  // Children::Observer
+  void on_child_message(uint32_t place, Message message) override;
+  void on_child_death(uint32_t place, Children::State last_state) override;
+  int live(uint32_t place, Fd channel) override;
+  // Reload::Observer
+  void on_reload_begun() override;
+  void on_reload_done(const Outcome& outcome) override;
+
+  void watch_signals();
+  void on_signals();
+  void on_stop();
+  void on_quit();
+  void on_reload();
+  void on_reopen();
+  void on_upgrade();
+  void on_drain_workers();
+
+  void on_child_ready(uint32_t place);
+  void start_workers();
+  void finish_start();
+  void fail_start(const std::string& reasons);
+  void drain_workers();
+  void stop_children();
+  void on_patience_over();
+  void end_if_alone();
+  Outcome reopen_logs();
+  void on_reload_asked(uint32_t place, uint64_t request);
+  void answer(uint32_t place, uint64_t request, const Outcome& outcome);
+  void on_watchdog();
+  std::string status() const;
+
+  event::Loop loop_;
+  Inheritance inheritance_;
+  shm::Directory directory_;
+  shm::Counters counters_;
+  Notifier notifier_;
+  PidFile pid_file_;
+  std::optional<Daemon> daemon_;
+  LogFiles logs_;
+  Children children_;
+  Reload reload_;
+  Fd signals_;
+  std::optional<event::IoWatch> signal_watch_;
+  event::Timer patience_;
+  event::Timer watchdog_;
+  Phase phase_ = Phase::starting;
+  bool workers_wanted_ = true;
+  int exit_code_ = 0;
+};
+
+}  // namespace banyan::process

@@ -1,0 +1,136 @@
+#include "process/start.h"
+
+#include <fmt/format.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+
+#include "base/log.h"
+#include "process/master.h"
+
+namespace banyan::process {
+namespace {
+
+int fail(const std::string& message) {
+  fmt::print(stderr, "banyan: {}\n", message);
+  return 1;
+}
+
+std::shared_ptr<const Configuration> read(const CommandLine& line) {
+  auto configuration = std::make_shared<Configuration>();
+  configuration->number = 1;
+  configuration->sources = config::read_sources(line.source, load_options());
+  config::Loaded loaded = config::parse(configuration->sources, load_options());
+  std::fputs(config::to_text(loaded.diagnostics).c_str(), stderr);
+  if (!loaded.ok()) return nullptr;
+  configuration->config = std::move(loaded.config);
+  return configuration;
+}
+
+// A folder of ours that is made now belongs to the user who will write there.
+Result<void> make_folder(const std::string& path, std::filesystem::perms permissions, const User* owner) {
+  std::error_code error;
+  bool made = std::filesystem::create_directories(path, error);
+  if (error) return proxy_error("make " + path + ": " + error.message());
+  if (!made) return {};
+  std::filesystem::permissions(path, permissions, error);
+  if (error) return proxy_error("make " + path + ": " + error.message());
+  if (owner && chown(path.c_str(), owner->uid, owner->gid) != 0) return system_error("chown " + path, errno);
+  return {};
+}
+
+Result<void> make_folders(const config::Config& config, const User* user) {
+  using std::filesystem::perms;
+  perms for_all = perms::owner_all | perms::group_read | perms::group_exec | perms::others_read | perms::others_exec;
+  if (Result<void> made = make_folder(config.run_dir, for_all, nullptr); !made) return made;
+  return make_folder(config.state_dir, perms::owner_all | perms::group_read | perms::group_exec, user);
+}
+
+// Null when workers stay who we are.
+Result<std::optional<User>> choose_user(const config::Config& config) {
+  if (config.user.empty()) {
+    if (geteuid() == 0) LOG(warn, "user is not set: workers run as root");
+    return std::optional<User>();
+  }
+  if (geteuid() != 0) {
+    LOG(warn, "user = \"{}\" has no effect: only root can start workers as another user", config.user);
+    return std::optional<User>();
+  }
+  Result<User> user = find_user(config.user);
+  if (!user) return std::move(user).error();
+  return std::optional<User>(std::move(*user));
+}
+
+Result<std::string> random_secret() {
+  std::string secret(64, '\0');
+  if (getrandom(secret.data(), secret.size(), 0) != static_cast<ssize_t>(secret.size())) {
+    return system_error("get random bytes", errno);
+  }
+  return secret;
+}
+
+Result<void> open_sockets(Inheritance& inheritance) {
+  const config::Config& config = inheritance.current->config;
+  std::vector<config::Diagnostic> diagnostics;
+  inheritance.sockets = open_missing_sockets(config, {}, diagnostics);
+  std::fputs(config::to_text(diagnostics).c_str(), stderr);
+  if (config::has_errors(diagnostics)) return proxy_error("cannot open the listening sockets");
+  auto admin = open_admin_sockets(config.admin);
+  if (!admin) return std::move(admin).error();
+  inheritance.admin_sockets = std::move(*admin);
+  return {};
+}
+
+Result<void> open_everything(Inheritance& inheritance) {
+  Result<std::string> secret = random_secret();
+  if (!secret) return std::move(secret).error();
+  inheritance.ticket_secret = std::move(*secret);
+  Result<NamedFds> logs = open_logs(inheritance.current->config.log, {}, true);
+  if (!logs) return std::move(logs).error();
+  inheritance.logs = std::move(*logs);
+  return open_sockets(inheritance);
+}
+
+}  // namespace
+
+int start_master(const CommandLine& line, const ProcessTitle& title) {
+  std::shared_ptr<const Configuration> configuration = read(line);
+  if (!configuration) return fail("cannot start: the configuration is refused");
+  const config::Config& config = configuration->config;
+  log::set_role("master");
+  raise_file_limit();
+  signal(SIGPIPE, SIG_IGN);
+  Result<std::optional<User>> user = choose_user(config);
+  if (!user) return fail(user.error().message);
+  if (Result<void> made = make_folders(config, *user ? &**user : nullptr); !made) return fail(made.error().message);
+
+  std::optional<Daemon> daemon;
+  if (config.daemon) {
+    Result<Daemon> started = Daemon::start();
+    if (!started) return fail(started.error().message);
+    daemon.emplace(std::move(*started));
+  }
+  // From here on this process is the one that stays.
+  Result<PidFile> pid_file = PidFile::create(config.pid_path());
+  if (!pid_file) return fail(pid_file.error().message);
+  Result<shm::Segment> segment = shm::Segment::create();
+  if (!segment) return fail(segment.error().message);
+  Inheritance inheritance{.current = configuration, .sockets = {}, .admin_sockets = {}, .logs = {},
+                          .segment = std::move(*segment), .user = std::move(*user), .ticket_secret = {},
+                          .title = title, .master = getpid(),
+                          .worker_count = count_workers(config)};
+  if (Result<void> opened = open_everything(inheritance); !opened) {
+    pid_file->remove();
+    return fail(opened.error().message);
+  }
+  title.set("banyan: master " + configuration->sources.main);
+  Master master(std::move(inheritance), line.source, Notifier::from_environment(), std::move(*pid_file),
+                std::move(daemon));
+  return master.run();
+}
+
+}  // namespace banyan::process

@@ -1,0 +1,62 @@
+// A worker: accepts clients on the shared listening sockets, speaks HTTP/1 with them, and lets exchanges answer.
+//
+//   Door (one for each listening socket) ─▶ Clients: H1Inbound … ── requests ─▶ Front ─▶ Exchange
+//
+// Draining: accept who waits in the kernel's queue already, then nobody; close idle connections, let busy ones end with
+// "Connection: close", and cut what is left when the time is over.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "exchange/front.h"
+#include "process/child.h"
+#include "process/clients.h"
+#include "process/door.h"
+#include "shm/in_flight.h"
+#include "shm/rate_limiter.h"
+
+namespace banyan::process {
+
+class Worker final : public Role, private Door::Owner, private Clients::Observer, private exchange::AccessLog {
+ public:
+  explicit Worker(Child& child);
+  ~Worker() override;
+
+  void on_generation(std::shared_ptr<Generation> generation, const NamedFds& sockets) override;
+  void on_drain(Millis time) override;
+  void on_stop() override;
+  void on_second() override;
+  void on_outcome(uint64_t, const Outcome&) override {}
+
+ private:
+  void on_client(Door& door, int fd, const net::IpAddress& peer) override;
+  void on_clients_changed() override;
+  void write_access(std::string_view line) override;
+
+  void open_doors(const NamedFds& sockets);
+  void open_or_pause();
+  void close_doors_when_quiet();
+  void cut_all();
+  void finish_if_empty();
+
+  Child& child_;
+  event::Loop& loop_;
+  shm::RateLimiter rates_;
+  shm::InFlight in_flight_;
+  exchange::Front front_;
+  Clients clients_;
+  std::shared_ptr<Generation> generation_;
+  LogFile* access_log_ = nullptr;
+  std::map<std::string, std::unique_ptr<Door>> doors_;
+  event::Timer quiet_timer_;
+  event::Timer cut_timer_;
+  TimePoint closing_since_{};
+  size_t most_clients_ = 0;
+  bool full_ = false;
+  bool draining_ = false;
+  bool cut_ = false;
+};
+
+}  // namespace banyan::process

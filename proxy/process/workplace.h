@@ -1,0 +1,46 @@
+// What generations are built upon in one process: loop, threads, buffers, fetcher, resolver.
+#pragma once
+
+#include "base/buffer.h"
+#include "event/loop.h"
+#include "event/thread_pool.h"
+#include "net/fetch.h"
+#include "net/resolver.h"
+#include "process/generation.h"
+
+namespace banyan::process {
+
+class Workplace {
+ public:
+  // The references outlive it. `slot` is this process's.
+  Workplace(shm::Segment& segment, uint32_t slot, std::string_view ticket_secret)
+      : segment_(segment), directory_(segment), counters_(segment, slot), ticket_secret_(ticket_secret) {}
+
+  event::Loop& loop() { return loop_; }
+  event::ThreadPool& pool() { return pool_; }
+  BufferPools& buffers() { return buffers_; }
+  net::Fetcher& fetcher() { return fetcher_; }
+  shm::Segment& segment() { return segment_; }
+  shm::Directory& directory() { return directory_; }
+  shm::Counters& counters() { return counters_; }
+  Generation::Surroundings surroundings() {
+    return {services_, {loop_, buffers_, resolver_, segment_, directory_, counters_}, counters_, ticket_secret_};
+  }
+
+ private:
+  // For CPU-bound handlers and blocking calls; its threads start with the first job.
+  static constexpr size_t kPoolThreads = 4;
+
+  shm::Segment& segment_;
+  shm::Directory directory_;
+  shm::Counters counters_;
+  std::string_view ticket_secret_;
+  event::Loop loop_;
+  BufferPools buffers_;
+  event::ThreadPool pool_{loop_, kPoolThreads};
+  net::Fetcher fetcher_{loop_};
+  net::Resolver resolver_{loop_, pool_, {}};
+  handler::Services services_{loop_, pool_, buffers_, fetcher_};
+};
+
+}  // namespace banyan::process
