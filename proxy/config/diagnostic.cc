@@ -3,20 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 #include <numeric>
+
+#include "config/names.h"
 
 namespace banyan::config {
 namespace {
 
 constexpr size_t kShortList = 16;
 constexpr size_t kLongestWord = 64;
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return result;
-}
 
 // Optimal string alignment: insert, delete, replace and swap of neighbours cost one each.
 size_t edit_distance(std::string_view a, std::string_view b) {

@@ -18,6 +18,8 @@ namespace banyan::config {
 
 // A TOML string of the text, "${" escaped so that it reads back as the same text.
 std::string quote(std::string_view text);
+// How a secret is printed.
+constexpr std::string_view kRedacted = "\"***\"";
 // A key, in quotes if it needs them.
 std::string key_text(std::string_view key);
 

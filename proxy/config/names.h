@@ -2,12 +2,28 @@
 #pragma once
 
 #include <algorithm>
+#include <string>
 #include <string_view>
 
 namespace banyan::config {
 
 inline bool is_alphanumeric(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+// With ASCII letters small, in any locale.
+inline std::string lower(std::string_view text) {
+  std::string result(text);
+  for (char& c : result) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return result;
+}
+
+// A key that TOML takes without quotes.
+inline bool is_bare_key(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(),
+                                      [](char c) { return is_alphanumeric(c) || c == '_' || c == '-'; });
 }
 
 // token of RFC 9110 section 5.6.2: names of header fields, cookies, methods.
@@ -20,9 +36,7 @@ inline bool is_token(std::string_view text) {
 
 // Names of upstreams, handlers and rollouts: they stand in URLs, metrics and file names.
 inline bool is_name(std::string_view text) {
-  return !text.empty() && text.size() <= 64 && is_alphanumeric(text[0]) &&
-         std::all_of(text.begin(), text.end(),
-                     [](char c) { return is_alphanumeric(c) || c == '_' || c == '-'; });
+  return is_bare_key(text) && text.size() <= 64 && is_alphanumeric(text[0]);
 }
 
 // A field value that cannot break out of its line (RFC 9110 section 5.5).

@@ -28,11 +28,6 @@ std::string quoted(std::string_view text) {
   return result + "\"";
 }
 
-bool is_bare_key(std::string_view key) {
-  return !key.empty() && std::all_of(key.begin(), key.end(),
-                                     [](char c) { return is_alphanumeric(c) || c == '_' || c == '-'; });
-}
-
 }  // namespace
 
 const Entry* Node::find(std::string_view key) const {

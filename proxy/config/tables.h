@@ -9,7 +9,9 @@ namespace banyan::config {
 // The table of the whole file. Cross references between tables are check()'s.
 const Section<Config>& root_section();
 
-// In tables_route.cc and tables_upstream.cc, for tables.cc.
+// In tables_client.cc, tables_upstream.cc and tables_route.cc, for tables.cc.
+const Section<Client>& client_section();
+const Section<Listener>& listener_section();
 const Section<Upstream>& upstream_section();
 const Section<Route>& route_section();
 

@@ -62,7 +62,7 @@ class Meter {
  private:
   static constexpr uint64_t kClockInterval = 1000;
 
-  static constexpr int kPatience = 4;
+  static constexpr int kPatience = 50;
 
   // Of this thread.
   static TimePoint processor_time() {

@@ -50,6 +50,9 @@ bool in_class(unsigned char c, char letter) {
     case 'x':
       inside = is_hex(c);
       break;
+    case 'z':
+      inside = c == '\0';  // not in the manual any more, still in the language
+      break;
     default:
       return static_cast<unsigned char>(letter) == c;
   }
@@ -411,6 +414,7 @@ bool Matcher::frontier(const Item& item, size_t at) {
 
 bool Matcher::same_again(const Item& item, size_t& at) {
   const Capture& capture = captures_[item.begin];
+  if (capture.position) return false;  // as in Lua
   size_t size = capture.end - capture.begin;
   if (!pay(size / 16) || subject_.size() - at < size) return false;
   if (std::memcmp(subject_.data() + capture.begin, subject_.data() + at, size) != 0) return false;

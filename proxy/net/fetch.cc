@@ -1,9 +1,7 @@
 #include "net/fetch.h"
 
 #include <curl/curl.h>
-#include <fmt/format.h>
 
-#include <algorithm>
 #include <optional>
 #include <unordered_map>
 #include <utility>
@@ -13,241 +11,10 @@
 #include "event/deferred.h"
 #include "event/io.h"
 #include "event/loop.h"
+#include "net/fetch_exchange.h"
 #include "net/fetch_message.h"
 
 namespace banyan::net {
-namespace {
-
-using Micros = std::chrono::microseconds;
-
-constexpr size_t kMostReserved = 1024 * 1024;  // on the word of a Content-Length
-
-struct FreeEasy {
-  void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
-};
-struct FreeList {
-  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
-};
-using Easy = std::unique_ptr<CURL, FreeEasy>;
-using List = std::unique_ptr<curl_slist, FreeList>;
-
-// Once in a process; curl of Debian 12 does it safely from any thread.
-void init_curl() {
-  static const CURLcode code = curl_global_init(CURL_GLOBAL_DEFAULT);
-  CHECK(code == CURLE_OK);
-}
-
-void append(List& list, const std::string& line) {
-  curl_slist* longer = curl_slist_append(list.get(), line.c_str());
-  CHECK(longer != nullptr);
-  (void)list.release();
-  list.reset(longer);
-}
-
-// One message each way on one easy handle, the same for both ways of waiting. Stays where it is while curl
-// uses it.
-class Exchange {
- public:
-  Exchange(CURL* easy, FetchRequest request);
-  Exchange(const Exchange&) = delete;
-  Exchange& operator=(const Exchange&) = delete;
-
-  CURL* easy() const { return easy_; }
-  const FetchRequest& request() const { return request_; }
-  Result<FetchResponse> take_result(CURLcode code);
-  // Keep nothing of what still comes.
-  void discard();
-  // Of an exchange that is given up.
-  Error timeout() const;
-  FetchTiming timing() const;
-
- private:
-  void set_common();
-  void set_method();
-  void set_fields();
-  void set_tls();
-  template <class T>
-  void set(CURLoption option, T value) {
-    curl_easy_setopt(easy_, option, value);
-  }
-  curl_off_t ask(CURLINFO what) const;
-  Error error(int status, std::string_view type, bool nothing_sent, std::string_view why) const;
-  Error error_of(CURLcode code) const;
-  static size_t on_header(char* data, size_t, size_t size, void* self);
-  static size_t on_body(char* data, size_t, size_t size, void* self);
-
-  CURL* easy_;
-  FetchRequest request_;
-  FetchResponse response_;
-  HeadReader head_reader_{response_};
-  List fields_;
-  bool body_began_ = false;
-  bool discarding_ = false;
-  bool head_too_long_ = false;
-  bool body_too_long_ = false;
-  char error_text_[CURL_ERROR_SIZE] = "";
-};
-
-Exchange::Exchange(CURL* easy, FetchRequest request) : easy_(easy), request_(std::move(request)) {
-  set_common();
-  set_method();
-  set_fields();
-  set_tls();
-}
-
-void Exchange::set_common() {
-  set(CURLOPT_URL, request_.url.c_str());
-  set(CURLOPT_ERRORBUFFER, error_text_);
-  set(CURLOPT_NOSIGNAL, 1L);
-  set(CURLOPT_PROTOCOLS_STR, "http,https");
-  set(CURLOPT_PROXY, "");  // not even the environment's
-  set(CURLOPT_PATH_AS_IS, 1L);
-  set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
-  set(CURLOPT_USERAGENT, "banyan");
-  set(CURLOPT_HEADERFUNCTION, &Exchange::on_header);
-  set(CURLOPT_HEADERDATA, this);
-  set(CURLOPT_WRITEFUNCTION, &Exchange::on_body);
-  set(CURLOPT_WRITEDATA, this);
-  if (!request_.unix_socket.empty()) set(CURLOPT_UNIX_SOCKET_PATH, request_.unix_socket.c_str());
-}
-
-// curl derives framing and what it expects of the answer from the options, the word on the wire from
-// CUSTOMREQUEST.
-void Exchange::set_method() {
-  bool has_body = !request_.body.empty() || request_.method == "POST" || request_.method == "PUT";
-  if (request_.method == "HEAD") {
-    set(CURLOPT_NOBODY, 1L);
-  } else if (has_body) {
-    set(CURLOPT_POSTFIELDS, request_.body.data());
-    set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body.size()));
-    set(CURLOPT_CUSTOMREQUEST, request_.method.c_str());
-  } else if (request_.method != "GET") {
-    set(CURLOPT_CUSTOMREQUEST, request_.method.c_str());
-  }
-  // When a kept connection turns out to be closed, curl sends the request again: not for these (RFC 9110
-  // section 9.2.2).
-  if (request_.method == "POST" || request_.method == "PATCH") set(CURLOPT_FRESH_CONNECT, 1L);
-}
-
-void Exchange::set_fields() {
-  append(fields_, "Expect:");        // no waiting for 100 Continue
-  append(fields_, "Content-Type:");  // none of curl's own choice for a body
-  for (const FetchField& field : request_.fields) {
-    append(fields_, field.value.empty() ? field.name + ";" : field.name + ": " + field.value);
-  }
-  set(CURLOPT_HTTPHEADER, fields_.get());
-}
-
-void Exchange::set_tls() {
-  set(CURLOPT_SSL_VERIFYPEER, request_.verify ? 1L : 0L);
-  set(CURLOPT_SSL_VERIFYHOST, request_.verify ? 2L : 0L);
-  if (request_.authorities.empty()) return;
-  curl_blob blob{request_.authorities.data(), request_.authorities.size(), CURL_BLOB_NOCOPY};
-  set(CURLOPT_CAINFO_BLOB, &blob);
-}
-
-size_t Exchange::on_header(char* data, size_t, size_t size, void* self) {
-  Exchange& exchange = *static_cast<Exchange*>(self);
-  if (exchange.body_began_) return size;  // trailers
-  if (exchange.head_reader_.take_line({data, size})) return size;
-  exchange.head_too_long_ = true;
-  return 0;
-}
-
-size_t Exchange::on_body(char* data, size_t, size_t size, void* self) {
-  Exchange& exchange = *static_cast<Exchange*>(self);
-  std::string& body = exchange.response_.body;
-  if (exchange.discarding_) return size;
-  if (!std::exchange(exchange.body_began_, true)) {
-    curl_off_t announced = std::max<curl_off_t>(exchange.ask(CURLINFO_CONTENT_LENGTH_DOWNLOAD_T), 0);
-    body.reserve(std::min({static_cast<size_t>(announced), exchange.request_.max_body, kMostReserved}));
-  }
-  if (size > exchange.request_.max_body - body.size()) {
-    exchange.body_too_long_ = true;
-    return 0;
-  }
-  body.append(data, size);
-  return size;
-}
-
-void Exchange::discard() {
-  discarding_ = true;
-  response_.body = std::string();
-}
-
-Result<FetchResponse> Exchange::take_result(CURLcode code) {
-  if (code != CURLE_OK) return error_of(code);
-  long status = 0;
-  curl_easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &status);
-  response_.status = static_cast<int>(status);
-  return std::move(response_);
-}
-
-Error Exchange::error(int status, std::string_view type, bool nothing_sent, std::string_view why) const {
-  Error error = upstream_error(status, type, fmt::format("fetch {}: {}", display_url(request_.url), why));
-  error.nothing_sent = nothing_sent;
-  return error;
-}
-
-Error Exchange::error_of(CURLcode code) const {
-  std::string_view why = error_text_[0] ? error_text_ : curl_easy_strerror(code);
-  switch (code) {
-    case CURLE_COULDNT_RESOLVE_HOST:
-      return error(502, "dns_error", true, why);
-    case CURLE_COULDNT_CONNECT:
-      return error(502, "connection_refused", true, why);
-    case CURLE_PEER_FAILED_VERIFICATION:
-      return error(502, "tls_certificate_error", true, why);
-    case CURLE_SSL_CONNECT_ERROR:
-    case CURLE_SSL_CACERT_BADFILE:
-      return error(502, "tls_protocol_error", true, why);
-    case CURLE_GOT_NOTHING:
-    case CURLE_SEND_ERROR:
-    case CURLE_RECV_ERROR:
-      return error(502, "connection_terminated", false, why);
-    case CURLE_PARTIAL_FILE:
-      return error(502, "http_response_incomplete", false, why);
-    case CURLE_OPERATION_TIMEDOUT:
-      return timeout();
-    case CURLE_WRITE_ERROR:
-      if (body_too_long_) {
-        return error(502, "http_response_body_size", false,
-                     fmt::format("the body is longer than {} bytes", request_.max_body));
-      }
-      if (head_too_long_)
-        return error(502, "http_response_header_section_size", false, "the head is too long");
-      break;
-    default:
-      break;
-  }
-  return error(502, "http_protocol_error", false, why);
-}
-
-Error Exchange::timeout() const {
-  if (ask(CURLINFO_PRETRANSFER_TIME_T) == 0)
-    return error(504, "connection_timeout", true, "no connection in time");
-  return error(504, "http_response_timeout", false, "no answer in time");
-}
-
-curl_off_t Exchange::ask(CURLINFO what) const {
-  curl_off_t value = 0;
-  curl_easy_getinfo(easy_, what, &value);
-  return value;
-}
-
-FetchTiming Exchange::timing() const {
-  long connects = 0;
-  curl_easy_getinfo(easy_, CURLINFO_NUM_CONNECTS, &connects);
-  FetchTiming timing;
-  timing.reused = connects == 0 && ask(CURLINFO_PRETRANSFER_TIME_T) > 0;
-  if (!timing.reused) {
-    timing.connected = Micros(std::max(ask(CURLINFO_CONNECT_TIME_T), ask(CURLINFO_APPCONNECT_TIME_T)));
-  }
-  timing.first_byte = Micros(ask(CURLINFO_STARTTRANSFER_TIME_T));
-  return timing;
-}
-
-}  // namespace
 
 // ---------------------------------------------------------------- on the loop
 
@@ -304,7 +71,7 @@ class Fetcher::Transfer {
     if (handle_) handle_->finish(exchange_.take_result(code), exchange_.timing());
   }
   void end();
-  Exchange& exchange() { return exchange_; }
+  FetchExchange& exchange() { return exchange_; }
   Easy take_easy() { return std::move(easy_); }
 
  private:
@@ -312,7 +79,7 @@ class Fetcher::Transfer {
 
   Engine& engine_;
   Easy easy_;
-  Exchange exchange_;
+  FetchExchange exchange_;
   Handle* handle_;
   event::Timer deadline_;
 };
@@ -537,7 +304,7 @@ Result<FetchResponse> fetch_now(const FetchRequest& request, Millis timeout) {
   init_curl();
   Easy easy(curl_easy_init());
   CHECK(easy != nullptr);
-  Exchange exchange(easy.get(), request);
+  FetchExchange exchange(easy.get(), request);
   curl_easy_setopt(easy.get(), CURLOPT_TIMEOUT_MS, static_cast<long>(timeout.count()));
   return exchange.take_result(curl_easy_perform(easy.get()));
 }

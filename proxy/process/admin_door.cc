@@ -53,9 +53,9 @@ AdminDoor::AdminDoor(const Surroundings& here, int fd, const std::string& addres
       api_(here.api),
       local_(address.starts_with("unix:")),
       name_(local_ ? "unix socket" : address),
-      counters_(here.scratch, shm::kControllerSlot),
+      counters_(here.scratch, shm::worker_slot(0)),
       rates_(here.scratch),
-      in_flight_(here.scratch, shm::kControllerSlot),
+      in_flight_(here.scratch, shm::worker_slot(0)),
       front_({here.loop, here.buffers, counters_, rates_, in_flight_, *this, 0}),
       clients_(here.loop, here.buffers, front_, *this),
       door_(here.loop, fd, address, *this) {

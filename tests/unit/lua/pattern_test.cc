@@ -1,6 +1,7 @@
 // The own pattern matcher against the one of the C library: the same answers on whatever both accept.
 #include "lua/pattern.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <lua.hpp>
@@ -16,14 +17,10 @@ struct Close {
   void operator()(lua_State* state) const { lua_close(state); }
 };
 
-std::string quoted(std::string_view text) {
+// The text as a Lua literal.
+std::string literal(std::string_view text) {
   std::string out = "'";
-  for (char c : text)
-    out += "\\" +
-           std::string(c >= 0 && c < 10    ? "00"
-                       : c < 100 && c >= 0 ? "0"
-                                           : "") +
-           std::to_string(static_cast<unsigned char>(c));
+  for (char c : text) out += fmt::format("\\{:03}", static_cast<unsigned char>(c));
   return out + "'";
 }
 
@@ -56,7 +53,7 @@ class Comparison {
 };
 
 std::string expression(std::string_view function, std::string_view subject, std::string_view pattern) {
-  return "string." + std::string(function) + "(" + quoted(subject) + ", " + quoted(pattern) + ")";
+  return "string." + std::string(function) + "(" + literal(subject) + ", " + literal(pattern) + ")";
 }
 
 TEST(PatternTest, ManualExamples) {
@@ -142,22 +139,19 @@ TEST(PatternTest, AgreesOnRandomPatterns) {
       "a", "b", "a", "b", ".",  "%a", "%d", "%W", "[ab]", "[^a]", "[%d-]", "(",      ")",  "()", "*",
       "+", "-", "?", "*", "%1", "%2", "^",  "$",  "%b()", "%bab", "%f[a]", "%f[^b]", "%.", "1",  "[a-b1]"};
   auto pick = [&](size_t count) { return std::uniform_int_distribution<size_t>(0, count - 1)(random); };
-  std::string ours = "{";
-  std::vector<std::string> expressions;
-  for (int i = 0; i < 4000; ++i) {
+  for (int i = 0; i < 1500; ++i) {
     std::string pattern, subject;
     for (size_t n = pick(7) + 1; n > 0; --n) pattern += kPieces[pick(std::size(kPieces))];
     for (size_t n = pick(12); n > 0; --n) subject += "aabb1.()-"[pick(9)];
     std::string text = pick(2) ? expression("find", subject, pattern)
-                               : "string.gsub(" + quoted(subject) + ", " + quoted(pattern) + ", '<%0>')";
+                               : "string.gsub(" + literal(subject) + ", " + literal(pattern) + ", '<%0>')";
     std::string expected = both.reference(text);
     // A malformed pattern is an error at once here, in the C library only when the matching gets there.
     if (std::string answer = Comparison::ours(text); answer != "error") {
       EXPECT_EQ(answer, expected) << pattern << " on " << subject;
     } else if (expected != "error") {
-      std::string on_much = both.reference("string.find(('ab1().-'):rep(3), " + quoted(pattern) + ")");
       Pattern compiled;
-      EXPECT_NE(compiled.compile(pattern, Pattern::Anchor::allowed), nullptr) << pattern << " " << on_much;
+      EXPECT_NE(compiled.compile(pattern, Pattern::Anchor::allowed), nullptr) << pattern << " on " << subject;
     }
   }
 }

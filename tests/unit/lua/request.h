@@ -48,10 +48,12 @@ inline std::string load_error(std::string_view source, Limits limits = {}) {
   return script ? std::string() : script.error().message;
 }
 
-// The result of route() whose body is `body`.
+// The result of route() whose body is `body`. The time is generous: what is tested is not speed.
 inline CallResult run_body(std::string_view body, const Request& request = {}) {
   std::string source = "local M = {}\nfunction M.route(req)\n" + std::string(body) + "\nend\nreturn M\n";
-  auto script = Script::load("routes.lua", source, Limits{}, targets());
+  Limits limits;
+  limits.wall = std::chrono::seconds(2);
+  auto script = Script::load("routes.lua", source, limits, targets());
   if (!script) return {{}, Failure::runtime, "load: " + script.error().message};
   return (*script)->route(request);
 }

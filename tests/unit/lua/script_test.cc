@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+
 #include "base/log.h"
 #include "unit/lua/request.h"
 
@@ -423,6 +426,17 @@ TEST(ScriptTests, SayWhatIsWrongWithACase) {
   EXPECT_THAT(report.cases[4].message, HasSubstr("headers must hold texts"));
   EXPECT_THAT(report.cases[5].message, ::testing::AnyOf(HasSubstr("(wall)"), HasSubstr("(instructions)")));
   EXPECT_EQ(report.cases[6].message, "") << "a passed limit does not spoil the cases after it";
+}
+
+TEST(ScriptTests, TheShippedScriptPassesItsOwn) {
+  auto path = std::filesystem::path(__FILE__).parent_path() / "../../../scripts/routes.lua";
+  std::ifstream file(path);
+  std::string source(std::istreambuf_iterator<char>(file), {});
+  auto script = make_script(source);
+  ASSERT_TRUE(script) << load_error(source);
+  TestReport report = script->run_tests();
+  EXPECT_GE(report.cases.size(), 6u);
+  for (const TestReport::Case& test : report.cases) EXPECT_EQ(test.message, "") << test.name;
 }
 
 TEST(ScriptTests, AbsentOrOfAWrongType) {
