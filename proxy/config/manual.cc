@@ -98,23 +98,19 @@ std::string values_text() {
   return ".Ss Values\n" +
          prose(
              "The file is TOML. Durations are strings of numbers and units: \"250ms\", \"10s\", \"5m\", "
-             "\"2h\", "
-             "\"7d\", \"1h30m\". Sizes are bytes, as numbers or strings with a unit of 1024: 4096, \"64k\", "
-             "\"10m\", \"1g\". Percentages are numbers from 0 to 100 with at most two decimals. Paths are "
-             "relative "
-             "to the file that says them.") +
+             "\"2h\", \"7d\", \"1h30m\". Sizes are bytes, as numbers or strings with a unit of 1024: 4096, "
+             "\"64k\", \"10m\", \"1g\". Percentages are numbers from 0 to 100 with at most two decimals. "
+             "Paths are relative to the file that says them.") +
          ".Pp\n" +
          prose(
              "In every string \"${NAME}\" is replaced by the environment variable NAME, which must be set; "
              "\"${NAME:-text}\" gives the text if it is not set or empty, and \"$${\" is a plain \"${\". "
-             "Such a "
-             "string may also stand for a number or a boolean. Secrets may be read from a file with { file = "
-             "\"path\" }; a line break at its end does not count.") +
+             "Such a string may also stand for a number or a boolean. Secrets may be read from a file with { "
+             "file = \"path\" }; a line break at its end does not count.") +
          ".Pp\n" +
          prose(
              "An unknown key is an error. All errors are reported at once, as \"file:line:column: key: "
-             "message\". "
-             "Banyan reads files and environment at start and at reload only.");
+             "message\". Banyan reads files and environment at start and at reload only.");
 }
 
 std::string chapter_text(const Chapter& chapter) {

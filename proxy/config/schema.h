@@ -254,7 +254,7 @@ struct HeaderRules {
 
 struct Redirect {
   std::string
-      to;  // URL or path; $host (with its port), $scheme and $request_uri (path and query) are replaced
+      to;  // URL or path; $scheme, $host (with its port), $path, $query and $request_uri are replaced
   uint32_t status = 302;
   bool operator==(const Redirect&) const = default;
 };

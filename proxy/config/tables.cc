@@ -26,8 +26,7 @@ const Section<AccessLog>& access_log_section() {
              choice<AccessLog::Format>(
                  {{"combined", AccessLog::Format::combined}, {"json", AccessLog::Format::json}}),
              "\"combined\" is nginx's format of that name; \"json\" is one object a line with nginx's "
-             "variable names "
-             "and Banyan's own.")});
+             "variable names and Banyan's own.")});
   return section;
 }
 
@@ -168,26 +167,22 @@ const Section<Rollout>& rollout_section() {
   static const Section<Rollout> section(
       "rollout",
       "A choice between two targets, by a stable hash of a sticky key: the same client gets the same side in "
-      "every "
-      "worker, on every node, after every restart.",
+      "every worker, on every node, after every restart.",
       {field("legacy", &Rollout::legacy, side(), "The side that answers at 0 percent.").required(),
        field("native", &Rollout::native, side(), "The side that answers at 100 percent.").required(),
        field("percent", &Rollout::percent, percent(),
              "Share of the native side, 0 to 100 with two decimals. The value at the start: once it was "
-             "changed with "
-             "banyanctl(1), the live value wins until \"banyanctl rollout reset\"."),
+             "changed with banyanctl(1), the live value wins until \"banyanctl rollout reset\"."),
        field(
            "salt", &Rollout::salt, nonempty_text(),
            "Mixed into the hash. Rollouts with the same salt choose the same clients; a new salt draws anew.")
            .shown_default("the rollout's name"),
        field("sticky", &Rollout::sticky, list(client_key(), true),
              "What identifies a client: \"cookie:NAME\", \"header:NAME\" or \"client_ip\". The first that is "
-             "present "
-             "counts; a client with none gets a random side."),
+             "present counts; a client with none gets a random side."),
        field("fallback", &Rollout::fallback, flag(),
              "A failed native attempt is answered by legacy, inside the same deadline, if nothing of the "
-             "answer was "
-             "sent and the request is safe to repeat. It counts against native."),
+             "answer was sent and the request is safe to repeat. It counts against native."),
        field("assign_cookie", &Rollout::assign_cookie, flag(),
              "A client with no sticky key gets a cookie that keeps its random side."),
        field("force", &Rollout::force, optional(table(force_section())),
@@ -233,10 +228,8 @@ Row<Config> include_row() {
   row.type = "list of paths";
   row.doc =
       "Further files, as paths or patterns such as \"conf.d/*.toml\", relative to this file, in the order of "
-      "their "
-      "names. Their tables are joined with those of this file and their lists of tables come after its own; "
-      "the same "
-      "key twice is an error.";
+      "their names. Their tables are joined with those of this file and their lists of tables come after its "
+      "own; the same key twice is an error.";
   row.read = [](const Value& value, void*) { return value.error("belongs at the top of a file"); };
   row.print = [](const void*) { return std::string(); };
   return Row<Config>(std::move(row));
@@ -283,12 +276,10 @@ const Section<Config>& root_section() {
              "How long a graceful stop waits for requests and connections under way."),
        field("worker_connections", &Config::worker_connections, integer_or<uint32_t>("auto", 16, 10'000'000),
              "Most connections of a worker, to clients and upstreams together; \"auto\" is the limit of open "
-             "files "
-             "less 10 percent."),
-       field(
-           "trusted_proxies", &Config::trusted_proxies, list(cidr(), true),
-           "Networks of proxies in front, whose X-Forwarded-For and other forwarding fields are believed and "
-           "extended; from others they are replaced. \"unix:\" is every peer on a unix socket."),
+             "files less 10 percent."),
+       field("trusted_proxies", &Config::trusted_proxies, list(cidr(), true),
+             "Networks of proxies in front, whose X-Forwarded-For and other forwarding fields are believed "
+             "and extended; from others they are replaced. \"unix:\" is every peer on a unix socket."),
        field("via", &Config::via, via_name(), "Our name in the fields Via and Proxy-Status."), include_row(),
        field("log", &Config::log, table(log_section()), "Where logs go."),
        field("admin", &Config::admin, table(admin_section()), "The admin API."),

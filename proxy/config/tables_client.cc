@@ -23,8 +23,7 @@ const Section<ClientTimeouts>& client_timeouts_section() {
              "Without progress while an answer waits for the client. The connection is reset."),
        field("keepalive", &ClientTimeouts::keepalive, duration(),
              "For an idle connection between two requests. Longer than the 60 seconds of common load "
-             "balancers, so "
-             "that they close first."),
+             "balancers, so that they close first."),
        field("keepalive_age", &ClientTimeouts::keepalive_age, duration(),
              "After this age a connection is closed at the end of the request under way."),
        field("tls_handshake", &ClientTimeouts::tls_handshake, duration(),
@@ -100,8 +99,7 @@ const Section<Listener>& listener_section() {
              "Speak TLS with this certificate and key."),
        field("proxy_protocol", &Listener::proxy_protocol, flag(),
              "Each connection begins with the header of the PROXY protocol, version 1 or 2, which tells the "
-             "client's "
-             "address. Whoever can connect can claim any address."),
+             "client's address. Whoever can connect can claim any address."),
        field("backlog", &Listener::backlog, integer<uint32_t>(1, 65535),
              "Connections that the kernel holds until they are accepted; net.core.somaxconn is the upper "
              "bound.")});

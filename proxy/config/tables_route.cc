@@ -51,8 +51,7 @@ const Section<RewriteKeys>& rewrite_section() {
       "rewrite", "Changes the path before it goes to the target; the query stays.",
       {field("prefix", &RewriteKeys::prefix, optional(slash_path()),
              "Stands for the part that the route's path matched: with path = \"/a/*\" and prefix = \"/b\", "
-             "\"/a/x\" "
-             "becomes \"/b/x\"."),
+             "\"/a/x\" becomes \"/b/x\"."),
        field("regex", &RewriteKeys::regex, optional(regex()),
              "The part of the path that is replaced, with to."),
        field("to", &RewriteKeys::to, optional(checked<std::string>(text(), replacement_fault)),
@@ -141,13 +140,14 @@ std::string redirect_fault(const std::string& to) {
   if (!is_field_value(to) || to.find(' ') != std::string::npos)
     return "must not contain spaces or control characters";
   if (!to.starts_with('/') && !to.starts_with("http://") && !to.starts_with("https://") &&
-      !to.starts_with("$scheme://") && !to.starts_with("$request_uri")) {
+      !to.starts_with("$scheme://") && !to.starts_with("$request_uri") && !to.starts_with("$path")) {
     return "must begin with /, http:// or https://";
   }
   for (size_t at = to.find('$'); at != std::string::npos; at = to.find('$', at + 1)) {
     const std::string_view rest = std::string_view(to).substr(at + 1);
-    if (!rest.starts_with("host") && !rest.starts_with("scheme") && !rest.starts_with("request_uri")) {
-      return "\"$\" must be followed by host, scheme or request_uri";
+    if (!rest.starts_with("host") && !rest.starts_with("scheme") && !rest.starts_with("request_uri") &&
+        !rest.starts_with("path") && !rest.starts_with("query")) {
+      return "\"$\" must be followed by scheme, host, path, query or request_uri";
     }
   }
   return "";
@@ -163,9 +163,9 @@ const Section<Redirect>& redirect_section() {
   static const Section<Redirect> section(
       "redirect", "Answers with another place.",
       {field("to", &Redirect::to, checked<std::string>(text(), redirect_fault),
-             "The place, a path or URL. $host, $scheme and $request_uri (path and query) stand for those of "
-             "the "
-             "request: \"https://$host$request_uri\".")
+             "The place, a path or URL. $scheme, $host, $path, $query (with its \"?\") and $request_uri "
+             "(path and query) "
+             "stand for those of the request: \"https://$host$request_uri\".")
            .required(),
        field("status", &Redirect::status, checked<uint32_t>(integer<uint32_t>(0, 999), redirect_status_fault),
              "301 and 308 are kept by clients; 307 and 308 keep the method.")});
@@ -237,10 +237,8 @@ const Section<Route>& route_section() {
   static const Section<Route> section(
       "route",
       "Which requests go where. The host decides first (exact, wildcard, any), then the exact path, the "
-      "longest "
-      "prefix, regular expressions in the order of the file, then methods and other conditions. One request "
-      "matches "
-      "one route.",
+      "longest prefix, regular expressions in the order of the file, then methods and other conditions. One "
+      "request matches one route.",
       {field("name", &Route::name, nonempty_text(), "The name in logs and metrics.")
            .shown_default("host and path"),
        field(
@@ -253,8 +251,8 @@ const Section<Route>& route_section() {
              "Methods, in capitals. Any method without this key."),
        field("headers", &Route::headers, header_matches(),
              "Fields that the request must have: { X-Version = \"2\", X-Beta = true, X-Old = false, X-Id = "
-             "\"~ ^[0-9]+$\" "
-             "} asks for a value, a field that is there, one that is not, and a regular expression."),
+             "\"~ ^[0-9]+$\" } asks for a value, a field that is there, one that is not, and a regular "
+             "expression."),
        field("target", &Route::target, optional(target()),
              "\"upstream.NAME\", \"handler.NAME\" or \"rollout.NAME\". Each route has this, redirect or "
              "reply."),
@@ -275,10 +273,8 @@ const Section<Route>& route_section() {
                                    {"idempotent", Route::Retry::idempotent},
                                    {"always", Route::Retry::always}}),
              "Which requests may be sent once more after a failure, to another server or from native to "
-             "legacy: none, "
-             "those that RFC 9110 calls idempotent, or all. A request of which nothing was sent always may, "
-             "but with "
-             "\"off\"."),
+             "legacy: none, those that RFC 9110 calls idempotent, or all. A request of which nothing was "
+             "sent always may, but with \"off\"."),
        field("limit", &Route::limit, optional(table(limit_section())), "Limits requests."),
        field("allow", &Route::allow, list(cidr(), true),
              "Networks of clients that may come; others get 403."),

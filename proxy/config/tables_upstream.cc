@@ -17,8 +17,7 @@ const Section<Server>& server_section() {
       "servers", "A server; an address alone is enough.",
       {field("address", &Server::address, address(),
              "\"127.0.0.1:3000\", \"[::1]:3000\", \"name.example:3000\" or \"unix:/run/node.sock\". Names "
-             "are looked "
-             "up again and again; each address they have is a server.")
+             "are looked up again and again; each address they have is a server.")
            .required(),
        field("weight", &Server::weight, integer<uint32_t>(1, 1000),
              "Share of the requests, relative to the others."),
@@ -63,8 +62,7 @@ const Section<UpstreamKeepalive>& keepalive_section() {
       "keepalive", "Idle connections to servers that are kept for the next request.",
       {field("idle", &UpstreamKeepalive::idle, duration(),
              "How long one is kept, unless the server says \"Keep-Alive: timeout=N\". Shorter than the 5 "
-             "seconds of "
-             "Node.js, so that Banyan closes first."),
+             "seconds of Node.js, so that Banyan closes first."),
        field("idle_max", &UpstreamKeepalive::idle_max, duration(),
              "The most that is believed of what a server says."),
        field("connections", &UpstreamKeepalive::connections, integer<uint32_t>(0, 100'000),
@@ -91,8 +89,7 @@ const Section<UpstreamRetry>& retry_section() {
   static const Section<UpstreamRetry> section(
       "retry",
       "Further attempts, where that is safe: the connection failed, or the request is idempotent and nothing "
-      "was "
-      "received.",
+      "was received.",
       {field("attempts", &UpstreamRetry::attempts, integer<uint32_t>(0, 10),
              "After the first, each on another server if there is one; 0 for none."),
        field("budget", &UpstreamRetry::budget, percent(),
@@ -185,8 +182,7 @@ const Section<Upstream>& upstream_section() {
                                         {"p2c", Upstream::Balance::p2c},
                                         {"hash", Upstream::Balance::hash}}),
              "How a server is chosen: in turn; the one with the fewest requests under way; the better of two "
-             "random "
-             "ones; or the same for the same key, moving few clients when servers come and go."),
+             "random ones; or the same for the same key, moving few clients when servers come and go."),
        field("hash", &Upstream::hash, client_key(),
              "The key for balance = \"hash\": \"cookie:NAME\", \"header:NAME\" or \"client_ip\"."),
        field("timeouts", &Upstream::timeouts, table(timeouts_section()), "Time-outs towards servers."),

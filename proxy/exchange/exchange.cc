@@ -92,8 +92,10 @@ bool Exchange::answered_here() {
   if (decision_.endpoint) return false;
   if (rules.redirect) {
     std::string_view location =
-        route::redirect_location(*rules.redirect, request().host, request().path, request().query,
-                                 request().has_query, fields.arena());
+        route::redirect_location(*rules.redirect,
+                                 {client().tls ? "https" : "http", request().host, request().path,
+                                  request().query, request().has_query},
+                                 fields.arena());
     fields.add(http::FieldId::location, location);
     answer(static_cast<int>(rules.redirect->status), {}, {}, fields);
     return true;
@@ -147,6 +149,10 @@ void Exchange::respond(const http::ResponseHead& head) {
   if (request().method == http::Method::head || head.status == 304) {
     // No body, but its size may be told (RFC 9110 section 8.6).
     if (const http::Field* size = head.fields.find(http::FieldId::content_length)) out.fields.add(*size);
+  }
+  if (!notes_.upstream_address.empty() && !site_->config->via.empty()) {
+    out.fields.add(http::FieldId::via, out.fields.arena().concat(
+                                           {head.minor_version == 0 ? "1.0 " : "1.1 ", site_->config->via}));
   }
   if (head.status == 101) {
     if (request().upgrade.empty())

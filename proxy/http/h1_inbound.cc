@@ -174,9 +174,7 @@ bool H1Inbound::read_body() {
   }
   input_.consume(*received);
   const InboundSettings& settings = opener_.inbound_settings();
-  if (work_->request_body.total() > work_->body_limit) {
-    break_request_body(client_error(413, "request body is larger than this route allows"));
-  } else if (body_too_slow(settings)) {
+  if (body_too_slow(settings)) {
     break_request_body(client_error(408, "request body arrives too slowly"));
   } else if (!blocked_) {
     if (state_ == State::tunnel) {
@@ -231,7 +229,7 @@ void H1Inbound::on_room() { read_on(); }
 // ---- output
 // ---------------------------------------------------------------------------------------------------------
 
-void H1Inbound::limit_request_body(uint64_t bytes) { work_->body_limit = bytes; }
+void H1Inbound::limit_request_body(uint64_t bytes) { work_->receiver.limit(bytes); }
 
 void H1Inbound::send_continue() {
   if (!work_->head.expect_continue || work_->continue_sent || work_->sender.started()) return;
@@ -303,6 +301,8 @@ void H1Inbound::on_writable() {
 
 void H1Inbound::on_deferred() {
   if (closing_) {
+    // What came before the failure is the client's.
+    if (end_ == StreamEnd::broken_off && work_ && work_->sender.started()) work_->sender.flush(*stream_);
     end_stream(end_);
     stream_.reset();
     owner_.on_connection_closed(*this);

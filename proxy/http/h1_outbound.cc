@@ -205,6 +205,10 @@ void H1Outbound::on_input_end() {
 }
 
 Error H1Outbound::closed_early() const {
+  if (!input_.empty()) {
+    return upstream_error(502, "http_response_incomplete",
+                          "server closed the connection in the middle of its head");
+  }
   Error error =
       upstream_error(502, "connection_terminated", "server closed the connection before it answered");
   error.nothing_sent = sender_.bytes_sent() == 0;

@@ -5,10 +5,16 @@
 #include "base/check.h"
 
 namespace banyan::http {
+namespace {
+
+Error too_large() { return client_error(413, "request body is larger than this route allows"); }
+
+}  // namespace
 
 void H1Receiver::reset() {
   framing_ = Framing::none;
-  size_left_ = 0;
+  size_left_ = taken_ = 0;
+  limit_ = UINT64_MAX;
   writer_ = nullptr;
   chunked_.reset();
   done_ = failed_ = false;
@@ -26,11 +32,17 @@ void H1Receiver::end() {
   if (!writer_->finished()) writer_->end();
 }
 
+bool H1Receiver::within_limit(size_t count) {
+  taken_ += count;
+  return taken_ <= limit_;
+}
+
 Result<size_t> H1Receiver::receive(const BlockRef& block, const char* data, size_t size) {
   CHECK(!done_);
   if (failed_) return size;
   if (framing_ == Framing::chunked) return receive_chunked(block, data, size);
   size_t count = framing_ == Framing::sized ? std::min<uint64_t>(size, size_left_) : size;
+  if (!within_limit(count)) return too_large();
   writer_->write({block, data, count});
   if (framing_ == Framing::sized) {
     size_left_ -= count;
@@ -45,6 +57,7 @@ Result<size_t> H1Receiver::receive_chunked(const BlockRef& block, const char* da
     Result<ChunkedDecoder::Step> step = chunked_.decode({data + taken, size - taken});
     if (!step) return std::move(step).error();
     taken += step->consumed;
+    if (!within_limit(step->body.size())) return too_large();
     if (!step->body.empty()) writer_->write({block, step->body.data(), step->body.size()});
     if (step->done) {
       done_ = true;

@@ -25,6 +25,8 @@ class H1Receiver {
   // No more bytes will come. Ends an until_close body; breaks off any other that is not done, and returns
   // false.
   bool end_of_input();
+  // A body that grows beyond is an error with status 413. Default: no limit.
+  void limit(uint64_t bytes) { limit_ = bytes; }
   // Breaks the body off.
   void fail(Error error);
   // The whole body was taken.
@@ -35,10 +37,13 @@ class H1Receiver {
 
  private:
   Result<size_t> receive_chunked(const BlockRef& block, const char* data, size_t size);
+  bool within_limit(size_t count);
   void end();
 
   Framing framing_ = Framing::none;
   uint64_t size_left_ = 0;
+  uint64_t limit_ = UINT64_MAX;
+  uint64_t taken_ = 0;
   BodyWriter* writer_ = nullptr;
   ChunkedDecoder chunked_;
   bool done_ = false;

@@ -70,7 +70,8 @@ bool H1Sender::prepare() {
 
 SendStatus H1Sender::flush(net::Stream& stream) {
   while (true) {
-    if (!prepare()) return SendStatus::body_failed;
+    bool whole = prepare();
+    if (!whole && nothing_prepared()) return SendStatus::body_failed;
     if (nothing_prepared()) return last_prepared_ ? SendStatus::done : SendStatus::waiting;
 
     std::array<iovec, kMostParts> parts;

@@ -24,7 +24,6 @@ struct H1Stream {
   H1Sender sender;
   std::unique_ptr<StreamUser> user;
   uint64_t head_bytes = 0;
-  uint64_t body_limit = UINT64_MAX;
   TimePoint body_began{};
   bool continue_sent = false;
 
@@ -37,7 +36,6 @@ struct H1Stream {
     sender.reset();
     user.reset();
     head_bytes = 0;
-    body_limit = UINT64_MAX;
     continue_sent = false;
   }
 };

@@ -32,11 +32,12 @@ struct FetchField {
 };
 
 struct FetchRequest {
-  std::string url;  // http:// or https://; literal addresses need no look-up (names: curl's resolver threads)
+  std::string url =
+      {};  // http:// or https://; literal addresses need no look-up (names: curl's resolver threads)
   std::string method = "GET";
-  std::vector<FetchField> fields;  // Host, Content-Length and User-Agent are made if they are not here
-  std::string body;
-  std::string unix_socket;  // path; then the URL's host is only the Host field
+  std::vector<FetchField> fields = {};  // Host, Content-Length and User-Agent are made if they are not here
+  std::string body = {};
+  std::string unix_socket = {};  // path; then the URL's host is only the Host field
 
   TimePoint deadline = TimePoint::max();  // of the loop's clock; for fetch_now() its own parameter counts
   // A transfer that is cut off costs its connection, and many new connections at once are what a slow server
@@ -46,7 +47,7 @@ struct FetchRequest {
 
   size_t max_body = 64 * 1024 * 1024;  // bytes of the answer's body
   bool verify = true;                  // of https: the chain and the name
-  std::string authorities;             // PEM; empty: the system's
+  std::string authorities = {};        // PEM; empty: the system's
   uint64_t tag = 0;                    // the caller's own; see Fetch::tag()
 };
 

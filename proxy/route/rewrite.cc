@@ -2,8 +2,11 @@
 
 #include <re2/re2.h>
 
+#include <algorithm>
 #include <array>
+#include <iterator>
 #include <string>
+#include <utility>
 
 #include "route/conditions.h"
 
@@ -79,26 +82,29 @@ std::string_view Rewriter::rewrite(std::string_view path, Arena& arena) const {
   return arena.copy(text);
 }
 
-std::string_view redirect_location(const config::Redirect& redirect, std::string_view host,
-                                   std::string_view path, std::string_view query, bool has_query,
+std::string_view redirect_location(const config::Redirect& redirect, const RedirectFacts& facts,
                                    Arena& arena) {
+  std::string query = facts.has_query ? "?" + std::string(facts.query) : std::string();
+  std::string request_uri = std::string(facts.path) + query;
+  const std::pair<std::string_view, std::string_view> variables[] = {
+      {"$scheme", facts.scheme}, {"$host", facts.host},         {"$path", facts.path},
+      {"$query", query},         {"$request_uri", request_uri},
+  };
   std::string text;
   std::string_view to = redirect.to;
   while (!to.empty()) {
-    if (starts_with(to, "$path")) {
-      text += path;
-      to.remove_prefix(5);
-    } else if (starts_with(to, "$query")) {
-      if (has_query) (text += '?') += query;
-      to.remove_prefix(6);
-    } else if (starts_with(to, "$host")) {
-      text += host;
-      to.remove_prefix(5);
+    auto known = std::find_if(std::begin(variables), std::end(variables),
+                              [&](const auto& variable) { return starts_with(to, variable.first); });
+    if (known != std::end(variables)) {
+      text += known->second;
+      to.remove_prefix(known->first.size());
     } else {
       text += to.front();
       to.remove_prefix(1);
     }
   }
+  size_t slashes = std::min(text.find_first_not_of('/'), text.size());
+  if (slashes > 1) text.erase(1, slashes - 1);
   return arena.copy(text);
 }
 

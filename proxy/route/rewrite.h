@@ -38,9 +38,19 @@ class Rewriter {
   std::vector<Part> parts_;
 };
 
-// The Location of a redirect: "$path", "$query" (with its "?" when there is one) and "$host" are replaced.
-std::string_view redirect_location(const config::Redirect& redirect, std::string_view host,
-                                   std::string_view path, std::string_view query, bool has_query,
+// What a redirect may take over from the request.
+struct RedirectFacts {
+  std::string_view scheme;
+  std::string_view host;  // with its port
+  std::string_view path;
+  std::string_view query;
+  bool has_query = false;
+};
+
+// The Location of a redirect: $scheme, $host, $path, $query (with its "?" when there is one) and $request_uri
+// (path and query) are replaced. Several slashes at the beginning become one: "//evil.example" would name
+// another host.
+std::string_view redirect_location(const config::Redirect& redirect, const RedirectFacts& facts,
                                    Arena& arena);
 
 }  // namespace banyan::route

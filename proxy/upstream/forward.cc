@@ -80,7 +80,10 @@ class ForwardSession final : public handler::Session, private H1Outbound::User, 
 
   // H1Outbound::User
 
-  void on_interim(const http::ResponseHead& head) override { call_.interim(head); }
+  void on_interim(const http::ResponseHead& head) override {
+    interim_seen_ = true;
+    call_.interim(head);
+  }
 
   void on_response(const http::ResponseHead& head) override {
     timer_.stop();
@@ -141,6 +144,10 @@ class ForwardSession final : public handler::Session, private H1Outbound::User, 
 
   bool may_retry(const Error& error, bool body_touched) {
     if (error.fault == Fault::client || body_touched || call_.retry() == handler::Retry::off) return false;
+    // Something of an answer was received: another attempt might be a second execution that somebody has
+    // seen.
+    bool received = error.type.starts_with("http_") && error.type != "http_response_timeout";
+    if (received || interim_seen_) return false;
     if (attempts_ >= group_->settings().retry.attempts) return false;
     bool harmless = error.nothing_sent || call_.retry() == handler::Retry::always ||
                     http::is_idempotent(call_.request().method);
@@ -190,6 +197,7 @@ class ForwardSession final : public handler::Session, private H1Outbound::User, 
   unsigned attempts_ = 0;
   bool reused_ = false;
   bool responded_ = false;
+  bool interim_seen_ = false;
   bool fresh_only_ = false;
   bool pausing_ = false;
 };

@@ -2,11 +2,14 @@
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <filesystem>
 #include <fstream>
 
+#include "base/log.h"
 #include "control/texts.h"
 #include "rollout/decide.h"
 
@@ -27,12 +30,12 @@ class ManualClock final : public Clock {
   WallTime wall_{1'763'000'000'123ms};
 };
 
-std::string read(const fs::path& path) {
+std::string read_file(const fs::path& path) {
   std::ifstream file(path);
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-void write(const fs::path& path, std::string_view text) { std::ofstream(path) << text; }
+void write_file(const fs::path& path, std::string_view text) { std::ofstream(path) << text; }
 
 config::Rollout make_rollout(std::string name, uint32_t percent) {
   config::Rollout rollout;
@@ -106,8 +109,8 @@ TEST_F(RolloutBookTest, BeginsWithTheConfiguration) {
 TEST_F(RolloutBookTest, OrdersReachTheWorkersTheFileAndTheJournal) {
   ASSERT_TRUE(order(Verb::set, 3725).ok());
   EXPECT_EQ(worker_percent(), 3725u);
-  EXPECT_NE(read(path("rollouts.json")).find("\"percent\": 37.25"), std::string::npos)
-      << read(path("rollouts.json"));
+  EXPECT_NE(read_file(path("rollouts.json")).find("\"percent\": 37.25"), std::string::npos)
+      << read_file(path("rollouts.json"));
   ASSERT_TRUE(order(Verb::abort).ok());
   EXPECT_EQ(worker_percent(), 0u);
   EXPECT_EQ(cell("content").read().phase, Phase::aborted);
@@ -167,8 +170,8 @@ TEST_F(RolloutBookTest, RefusesOrdersThatMakeNoSense) {
 // A disk that takes no byte more: neither file, nor journal, nor workers change.
 TEST_F(RolloutBookTest, AFullDiskRefusesAndChangesNothing) {
   ASSERT_TRUE(order(Verb::set, 3725).ok());
-  const std::string file = read(path("rollouts.json"));
-  const std::string journal = read(path("journal.jsonl"));
+  const std::string file = read_file(path("rollouts.json"));
+  const std::string journal = read_file(path("journal.jsonl"));
   signal(SIGXFSZ, SIG_IGN);
   rlimit before;
   ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
@@ -182,8 +185,8 @@ TEST_F(RolloutBookTest, AFullDiskRefusesAndChangesNothing) {
     EXPECT_EQ(refused.error().status, 500);
     EXPECT_NE(refused.error().message.find("nothing was changed"), std::string::npos)
         << refused.error().message;
-    EXPECT_EQ(read(path("rollouts.json")), file);
-    EXPECT_EQ(read(path("journal.jsonl")), journal);
+    EXPECT_EQ(read_file(path("rollouts.json")), file);
+    EXPECT_EQ(read_file(path("journal.jsonl")), journal);
     EXPECT_FALSE(fs::exists(path("rollouts.json.new")));
     EXPECT_EQ(worker_percent(), 3725u);
     EXPECT_EQ(book_->history(10).size(), 1u);
@@ -194,11 +197,11 @@ TEST_F(RolloutBookTest, AFullDiskRefusesAndChangesNothing) {
 
 TEST_F(RolloutBookTest, AFileThatCannotBeReplacedRefuses) {
   fs::create_directory(path("rollouts.json"));
-  write(path("rollouts.json/in the way"), "");
+  write_file(path("rollouts.json/in the way"), "");
   Result<RolloutView> refused = order(Verb::promote);
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(worker_percent(), 1000u);
-  EXPECT_EQ(read(path("journal.jsonl")), "") << "the line was taken back";
+  EXPECT_EQ(read_file(path("journal.jsonl")), "") << "the line was taken back";
   EXPECT_TRUE(book_->history(10).empty());
 }
 
@@ -215,14 +218,14 @@ TEST_F(RolloutBookTest, ADamagedFileMeansLegacyAndIsKept) {
   };
   for (const char* damage : damages) {
     for (const auto& entry : fs::directory_iterator(folder_)) fs::remove_all(entry);
-    write(path("rollouts.json"), damage);
+    write_file(path("rollouts.json"), damage);
     restart();
     EXPECT_EQ(worker_percent(), 0u) << damage;
     EXPECT_EQ(cell("content").read().phase, Phase::damaged);
     bool kept = false;
     for (const auto& entry : fs::directory_iterator(folder_)) {
       kept |= entry.path().filename().string().starts_with("rollouts.json.damaged-") &&
-              read(entry.path()) == damage;
+              read_file(entry.path()) == damage;
     }
     EXPECT_TRUE(kept) << damage;
     restart();
@@ -245,9 +248,9 @@ TEST_F(RolloutBookTest, OneDamagedRolloutLeavesTheOthersAlone) {
       R"(7)",
   };
   for (const char* damage : damages) {
-    write(path("rollouts.json"), std::string(R"({"version": 1, "sequence": 9, "rollouts": {"checkout":
+    write_file(path("rollouts.json"), std::string(R"({"version": 1, "sequence": 9, "rollouts": {"checkout":
         {"phase": "set", "percent": 50, "sequence": 1, "changed": "2026-11-21T01:23:28.123Z"}, "content": )") +
-                                     damage + "}}");
+                                          damage + "}}");
     restart();
     EXPECT_EQ(worker_percent(), 0u) << damage;
     EXPECT_EQ(worker_percent("checkout"), 5000u) << damage;
@@ -260,26 +263,60 @@ TEST_F(RolloutBookTest, OneDamagedRolloutLeavesTheOthersAlone) {
 // The process died after the line, before the state file: nobody was told that it was done.
 TEST_F(RolloutBookTest, AnOrderThatWasNotAcknowledgedLeavesTheJournal) {
   ASSERT_TRUE(order(Verb::set, 3725).ok());
-  const std::string file = read(path("rollouts.json"));
-  const std::string journal = read(path("journal.jsonl"));
+  const std::string file = read_file(path("rollouts.json"));
+  const std::string journal = read_file(path("journal.jsonl"));
   ASSERT_TRUE(order(Verb::promote).ok());
-  write(path("rollouts.json"), file);
-  write(path("rollouts.json.new"), "left over");
+  write_file(path("rollouts.json"), file);
+  write_file(path("rollouts.json.new"), "left over");
   restart();
   EXPECT_EQ(worker_percent(), 3725u);
-  EXPECT_EQ(read(path("journal.jsonl")), journal);
+  EXPECT_EQ(read_file(path("journal.jsonl")), journal);
   EXPECT_FALSE(fs::exists(path("rollouts.json.new")));
   ASSERT_TRUE(order(Verb::abort).ok());
   EXPECT_EQ(book_->history(1)[0].sequence, 2u);
 }
 
+// A controller that is killed at any instruction: what it had acknowledged stays, and nothing is half done.
+TEST_F(RolloutBookTest, KillingTheControllerLosesNothingAcknowledged) {
+  log::set_level(log::Level::error);
+  for (int round = 0; round < 20; ++round) {
+    int acknowledged[2];
+    ASSERT_EQ(pipe(acknowledged), 0);
+    const pid_t controller = fork();
+    if (controller == 0) {
+      for (uint32_t percent = 1;; percent = percent % 10000 + 1) {
+        if (!order(Verb::set, percent).ok()) _exit(1);
+        if (write(acknowledged[1], &percent, sizeof(percent)) < 0) _exit(1);
+      }
+    }
+    close(acknowledged[1]);
+    uint32_t last = 0;
+    for (int i = 0; i < 5 + round; ++i) ASSERT_EQ(::read(acknowledged[0], &last, sizeof(last)), 4);
+    kill(controller, SIGKILL);
+    ASSERT_EQ(waitpid(controller, nullptr, 0), controller);
+    while (::read(acknowledged[0], &last, sizeof(last)) == 4) {
+    }
+    close(acknowledged[0]);
+    const uint32_t seen = worker_percent();
+    EXPECT_TRUE(seen == last || seen == last + 1) << seen << " after " << last;
+    restart();
+    const uint32_t kept = worker_percent();
+    EXPECT_TRUE(kept == last || kept == last + 1) << kept << " after " << last;
+    EXPECT_GE(kept, seen);
+    const auto history = book_->history(1000);
+    EXPECT_EQ(history[0].new_percent, kept);
+    EXPECT_EQ(history[0].sequence, cell("content").read().sequence);
+  }
+  log::set_level(log::Level::info);
+}
+
 TEST_F(RolloutBookTest, ATornOrForeignLineInTheJournalDoesNoHarm) {
   ASSERT_TRUE(order(Verb::set, 3725).ok());
-  const std::string good = read(path("journal.jsonl"));
-  write(path("journal.jsonl"), "a note of somebody's\n" + good + "{\"sequence\":2,\"ti");
+  const std::string good = read_file(path("journal.jsonl"));
+  write_file(path("journal.jsonl"), "a note of somebody's\n" + good + "{\"sequence\":2,\"ti");
   restart();
   EXPECT_EQ(book_->history(10).size(), 1u);
-  EXPECT_EQ(read(path("journal.jsonl")), "a note of somebody's\n" + good);
+  EXPECT_EQ(read_file(path("journal.jsonl")), "a note of somebody's\n" + good);
 }
 
 TEST_F(RolloutBookTest, AMissingStateFileKeepsTheJournal) {
@@ -294,7 +331,7 @@ TEST_F(RolloutBookTest, AMissingStateFileKeepsTheJournal) {
 
 TEST_F(RolloutBookTest, ALargeJournalBeginsAnew) {
   ASSERT_TRUE(order(Verb::set, 3725).ok());
-  write(path("journal.jsonl"), std::string(Journal::kLargestFile, 'x') + "\n");
+  write_file(path("journal.jsonl"), std::string(Journal::kLargestFile, 'x') + "\n");
   restart();
   ASSERT_TRUE(order(Verb::abort).ok());
   EXPECT_TRUE(fs::exists(path("journal.jsonl.1")));

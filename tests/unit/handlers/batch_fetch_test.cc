@@ -26,6 +26,9 @@ using testing::StoreReply;
 using testing::StoreRequest;
 using testing::TestStore;
 
+// What a busy machine may add to a deadline before a test calls it missed.
+constexpr Millis kSlack = 100ms;
+
 // "/bucket/NAME…" decides: what comes before the first '-' says what happens.
 StoreReply behave(const StoreRequest& request) {
   const std::string key = request.path.substr(request.path.find('/', 1) + 1);
@@ -116,7 +119,7 @@ TEST_F(BatchFetchTest, AnswersAtTheDeadlineWithWhatItHas) {
   FakeCall call(worker.loop, ask({"quick", "stall-1", "none-1", "half-1"}, 300));
   call.open(*made.handler);
   ASSERT_TRUE(call.run());
-  EXPECT_LE(call.finished_at() - call.arrived(), 300ms);
+  EXPECT_LE(call.finished_at() - call.arrived(), 300ms + kSlack);
   EXPECT_GE(call.finished_at() - call.arrived(), 290ms);
   EXPECT_EQ(call.field("Banyan-Complete"), "false");
   const auto answer = read(call);
@@ -142,7 +145,7 @@ TEST_F(BatchFetchTest, TheTimeCountsFromTheArrivalOfTheHead) {
   call.send(body.substr(5));
   call.end_request();
   ASSERT_TRUE(call.run());
-  EXPECT_LE(call.finished_at() - call.arrived(), 400ms);
+  EXPECT_LE(call.finished_at() - call.arrived(), 400ms + kSlack);
   EXPECT_EQ(read(call)["results"].size(), 1u);
 }
 
@@ -153,7 +156,7 @@ TEST_F(BatchFetchTest, TheRoutesDeadlineCountsToo) {
   FakeCall call(worker.loop, request);
   call.open(*made.handler);
   ASSERT_TRUE(call.run());
-  EXPECT_LE(call.finished_at() - call.arrived(), 200ms);
+  EXPECT_LE(call.finished_at() - call.arrived(), 200ms + kSlack);
   EXPECT_EQ(read(call)["errors"]["stall-1"], "timeout");
 }
 
@@ -164,7 +167,7 @@ TEST_F(BatchFetchTest, ABodyThatDoesNotComeIs408) {
   call.send("{\"keys\":");
   ASSERT_TRUE(call.run());
   EXPECT_EQ(call.status(), 408);
-  EXPECT_LE(call.finished_at() - call.arrived(), 200ms);
+  EXPECT_LE(call.finished_at() - call.arrived(), 200ms + kSlack);
 }
 
 TEST_F(BatchFetchTest, ABodyThatComesAfterItsTimeIsAnsweredAtOnceAndAsksNothing) {
@@ -339,7 +342,7 @@ TEST_F(BatchFetchTest, SlotsComeBackFromStalledFetches) {
 // A late fetch may end: its connection is used again.
 TEST_F(BatchFetchTest, LateFetchesKeepTheirConnections) {
   MadeHandler made = make("concurrency = 16");
-  FakeCall call(worker.loop, ask({"held-1"}, 100));
+  FakeCall call(worker.loop, ask({"held-1"}, 300));
   call.open(*made.handler);
   ASSERT_TRUE(call.run());
   EXPECT_EQ(read(call)["errors"]["held-1"], "timeout");
@@ -429,7 +432,7 @@ TEST_F(BatchFetchTest, ABodyThatBreaksOffFailsTheCall) {
 
 TEST_F(BatchFetchTest, LinesComeAsTheObjectsDo) {
   MadeHandler made = make();
-  testing::FakeRequest request = ask({"held-1", "quick", "busy-1", "stall-1"}, 600);
+  testing::FakeRequest request = ask({"held-1", "quick", "busy-1", "stall-1"}, 1500);
   request.fields = {{"Accept", "application/x-ndjson; q=0.9, application/json"}};
   FakeCall call(worker.loop, request);
   call.open(*made.handler);
@@ -440,7 +443,7 @@ TEST_F(BatchFetchTest, LinesComeAsTheObjectsDo) {
   EXPECT_EQ(call.length().kind, http::BodyKind::streamed);
   store.release();
   ASSERT_TRUE(call.run());
-  EXPECT_LE(call.finished_at() - call.arrived(), 600ms);
+  EXPECT_LE(call.finished_at() - call.arrived(), 1500ms + kSlack);
   std::map<std::string, json> lines;
   std::istringstream text(call.body());
   for (std::string line; std::getline(text, line);) {

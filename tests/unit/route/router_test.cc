@@ -159,8 +159,13 @@ TEST(Rewriter, RegularExpressionWithGroups) {
 TEST(Redirect, ReplacesItsVariables) {
   Arena arena;
   config::Redirect redirect{"https://$host$path$query", 308};
-  EXPECT_EQ(redirect_location(redirect, "h:1", "/p", "a=b", true, arena), "https://h:1/p?a=b");
-  EXPECT_EQ(redirect_location(redirect, "h", "/p", "", false, arena), "https://h/p");
+  EXPECT_EQ(redirect_location(redirect, {"http", "h:1", "/p", "a=b", true}, arena), "https://h:1/p?a=b");
+  EXPECT_EQ(redirect_location(redirect, {"http", "h", "/p", "", false}, arena), "https://h/p");
+  redirect.to = "$scheme://$host$request_uri";
+  EXPECT_EQ(redirect_location(redirect, {"http", "h", "/p", "", true}, arena), "http://h/p?");
+  redirect.to = "$path";
+  EXPECT_EQ(redirect_location(redirect, {"http", "h", "//evil.example/", "", false}, arena),
+            "/evil.example/");
 }
 
 }  // namespace
