@@ -14,6 +14,8 @@ namespace {
 
 // More hops through ourselves than any sensible chain has.
 constexpr int kMostHops = 8;
+// Of a request body that may have to be sent again.
+constexpr size_t kReplayLimit = 64 * 1024;
 
 bool is_gateway_error(int status) { return status == 502 || status == 503 || status == 504; }
 
@@ -41,6 +43,7 @@ Exchange::~Exchange() {
 void Exchange::begin() {
   decision_ = route::decide(*site_->router, *site_->targets, site_->script,
                             {request(), client(), identity_.address().bytes(), random_});
+  if (decision_.script) front_.count_script(*site_, *decision_.script);
   if (!decision_.route) {
     http::Fields fields;
     if (decision_.other_method) {
@@ -63,6 +66,7 @@ void Exchange::begin() {
     deadline_ = arrived_ + rules.deadline;
     deadline_timer_.start_at(deadline_);
   }
+  prepare_fallback();
   open(*decision_.endpoint);
 }
 
@@ -106,6 +110,13 @@ bool Exchange::answered_here() {
 }
 
 void Exchange::open(const route::Endpoint& endpoint) { session_ = endpoint.handler->open(*this); }
+
+// Native gets its share of the time and what it reads of the body is kept, so that legacy can take over.
+void Exchange::prepare_fallback() {
+  if (!may_fall_back(false)) return;
+  stream_.keep_request_body(kReplayLimit);
+  if (deadline_ != TimePoint::max()) deadline_timer_.start_at(arrived_ + (deadline_ - arrived_) / 2);
+}
 
 const http::RequestHead& Exchange::outbound() {
   if (!outbound_) {
@@ -244,7 +255,7 @@ bool Exchange::may_fall_back(bool nothing_sent) const {
     return false;
   }
   if (front_.here_.loop.now() >= deadline_ || !request().upgrade.empty()) return false;
-  if (stream_.request_body_touched()) return false;
+  if (!stream_.can_rewind_request_body()) return false;
   return nothing_sent || route().rules().retry == config::Route::Retry::always ||
          http::is_idempotent(request().method);
 }
@@ -262,12 +273,19 @@ void Exchange::on_deferred() {
   session_over_ = false;
   fell_back_ = true;
   stream_.restart_response_body();
+  stream_.rewind_request_body();
   notes_ = {};
   decision_.endpoint = &decision_.rollout->legacy;
   open(*decision_.endpoint);
 }
 
 void Exchange::on_deadline() {
+  if (front_.here_.loop.now() < deadline_) {  // native's share is over
+    deadline_timer_.start_at(deadline_);
+    if (!stream_.responded() && !session_over_ && may_fall_back(false))
+      fall_back(shm::FallbackReason::timeout);
+    return;
+  }
   error_ = proxy_error("the route's deadline has passed");
   error_->status = 504;
   error_->type = "http_response_timeout";

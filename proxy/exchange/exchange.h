@@ -58,9 +58,9 @@ class Exchange final : public http::StreamUser, private handler::Call {
   bool refused();
   bool answered_here();
   void open(const route::Endpoint& endpoint);
+  void prepare_fallback();
   bool may_fall_back(bool nothing_sent) const;
   void fall_back(shm::FallbackReason reason);
-  void open_legacy();
   void answer_error(const Error& error, Duration retry_after = {});
   void answer(int status, std::string_view content_type, std::string_view body, http::Fields& fields);
   void finish_head(http::ResponseHead& head);

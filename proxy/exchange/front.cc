@@ -1,5 +1,7 @@
 #include "exchange/front.h"
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "exchange/exchange.h"
 
@@ -42,6 +44,19 @@ void Front::write_access(AccessFacts& facts, const Site& site) {
   line_.clear();
   append_access_line(facts, site.config->log.access.format, line_);
   here_.access_log.write_access(line_);
+}
+
+void Front::count_script(const Site& site, const lua::CallResult& result) {
+  shm::Counters& counters = here_.counters;
+  counters.counter(shm::Metric::lua_calls, site.script_number, static_cast<shm::LuaResult>(result.failure))
+      .add();
+  lua::Stats stats = site.script->stats();
+  counters.histogram(shm::Metric::lua_call_duration, site.script_number)
+      .observe(std::chrono::duration_cast<Duration>(
+          std::chrono::duration<double>(std::max(stats.seconds - script_seconds_, 0.0))));
+  script_seconds_ = stats.seconds;
+  counters.counter(shm::Metric::lua_memory_bytes, site.script_number).set(stats.memory);
+  counters.counter(shm::Metric::lua_set_aside, site.script_number).set(stats.set_aside ? 1 : 0);
 }
 
 const Timestamps& Front::timestamps() {

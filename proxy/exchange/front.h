@@ -59,6 +59,8 @@ class Front final : public http::StreamOpener {
   std::unique_ptr<http::RequestHead> borrow_head();
   void give_back_head(std::unique_ptr<http::RequestHead> head);
   const Timestamps& timestamps();
+  // Notes one call of the site's script.
+  void count_script(const Site& site, const lua::CallResult& result);
   void write_access(AccessFacts& facts, const Site& site);
 
   Surroundings here_;
@@ -71,6 +73,7 @@ class Front final : public http::StreamOpener {
   std::string line_;
   size_t active_ = 0;
   uint64_t requests_ = 0;
+  double script_seconds_ = 0;  // spent in the site's script up to its last call
   bool draining_ = false;
 };
 

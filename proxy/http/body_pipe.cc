@@ -17,6 +17,8 @@ void BodyPipe::reset() {
   reader_listener_ = nullptr;
   writer_listener_ = nullptr;
   slices_.clear();
+  replay_.clear();
+  replay_size_ = replay_limit_ = 0;
   size_ = 0;
   total_ = 0;
   ended_ = abandoned_ = room_owed_ = false;
@@ -28,6 +30,27 @@ void BodyPipe::restart() {
   BodyReader::Listener* reader = reader_listener_;
   reset();
   reader_listener_ = reader;
+}
+
+void BodyPipe::keep(const Slice& slice, size_t count) {
+  if (replay_limit_ == 0) return;
+  if (replay_size_ + count > replay_limit_) {  // too much: can_rewind() is false from now on
+    replay_.clear();
+    replay_size_ = replay_limit_ = 0;
+    return;
+  }
+  replay_.push_back({slice.block, slice.data, count});
+  replay_size_ += count;
+}
+
+void BodyPipe::rewind() {
+  CHECK(can_rewind());
+  reader_listener_ = nullptr;
+  reader_notice_.cancel();
+  slices_.insert(slices_.begin(), replay_.begin(), replay_.end());
+  size_ += replay_size_;
+  replay_.clear();
+  replay_size_ = 0;
 }
 
 void BodyPipe::reopen() {
@@ -127,6 +150,7 @@ void BodyReader::consume(size_t count) {
   pipe_.size_ -= count;
   while (count > 0) {
     Slice& slice = pipe_.slices_.front();
+    pipe_.keep(slice, std::min(count, slice.size));
     if (count < slice.size) {
       slice.data += count;
       slice.size -= count;

@@ -111,6 +111,12 @@ class BodyPipe {
   void reset();
   // After 101 the request body, which had ended, begins again as the tunnel. REQUIRES: ended, all read.
   void reopen();
+  // From now on what is consumed is kept, up to `limit` bytes, so that it can be read once more.
+  void keep_for_replay(size_t limit) { replay_limit_ = limit; }
+  // Nothing was consumed, or all of it was kept, and the reader did not abandon the pipe.
+  bool can_rewind() const { return !abandoned_ && taken() == replay_size_; }
+  // What was consumed is to be read again, by another reader. REQUIRES: can_rewind().
+  void rewind();
   // Forgets everything written; the listener at the reader's end stays, the writer's goes.
   void restart();
   // Bytes that the reader has consumed.
@@ -121,6 +127,7 @@ class BodyPipe {
  private:
   friend class BodyReader;
   friend class BodyWriter;
+  void keep(const Slice& slice, size_t count);
   void wake_reader();
   void wake_writer();
   void notify_reader();
@@ -131,6 +138,9 @@ class BodyPipe {
   std::deque<Slice> slices_;
   size_t size_ = 0;
   uint64_t total_ = 0;
+  std::vector<Slice> replay_;
+  size_t replay_size_ = 0;
+  size_t replay_limit_ = 0;
   bool ended_ = false;
   bool abandoned_ = false;
   bool room_owed_ = false;

@@ -12,46 +12,46 @@
 namespace banyan::http {
 
 // The names the proxy itself looks at. X(identifier, canonical spelling)
-#define BANYAN_KNOWN_FIELDS(X)                              \
-  X(accept, "Accept")                                       \
-  X(accept_encoding, "Accept-Encoding")                     \
-  X(authorization, "Authorization")                         \
-  X(connection, "Connection")                               \
-  X(content_encoding, "Content-Encoding")                   \
-  X(content_length, "Content-Length")                       \
-  X(content_type, "Content-Type")                           \
-  X(cookie, "Cookie")                                       \
-  X(date, "Date")                                           \
-  X(expect, "Expect")                                       \
-  X(forwarded, "Forwarded")                                 \
-  X(host, "Host")                                           \
-  X(http2_settings, "HTTP2-Settings")                       \
-  X(idempotency_key, "Idempotency-Key")                     \
-  X(keep_alive, "Keep-Alive")                               \
-  X(location, "Location")                                   \
-  X(origin, "Origin")                                       \
-  X(proxy_authenticate, "Proxy-Authenticate")               \
-  X(proxy_authorization, "Proxy-Authorization")             \
-  X(proxy_connection, "Proxy-Connection")                   \
-  X(proxy_status, "Proxy-Status")                           \
-  X(referer, "Referer")                                     \
-  X(retry_after, "Retry-After")                             \
-  X(server, "Server")                                       \
-  X(set_cookie, "Set-Cookie")                               \
-  X(te, "TE")                                               \
-  X(traceparent, "traceparent")                             \
-  X(tracestate, "tracestate")                               \
-  X(trailer, "Trailer")                                     \
-  X(transfer_encoding, "Transfer-Encoding")                 \
-  X(upgrade, "Upgrade")                                     \
-  X(user_agent, "User-Agent")                               \
-  X(via, "Via")                                             \
-  X(x_accel_buffering, "X-Accel-Buffering")                 \
-  X(x_forwarded_for, "X-Forwarded-For")                     \
-  X(x_forwarded_host, "X-Forwarded-Host")                   \
-  X(x_forwarded_port, "X-Forwarded-Port")                   \
-  X(x_forwarded_proto, "X-Forwarded-Proto")                 \
-  X(x_real_ip, "X-Real-IP")                                 \
+#define BANYAN_KNOWN_FIELDS(X)                  \
+  X(accept, "Accept")                           \
+  X(accept_encoding, "Accept-Encoding")         \
+  X(authorization, "Authorization")             \
+  X(connection, "Connection")                   \
+  X(content_encoding, "Content-Encoding")       \
+  X(content_length, "Content-Length")           \
+  X(content_type, "Content-Type")               \
+  X(cookie, "Cookie")                           \
+  X(date, "Date")                               \
+  X(expect, "Expect")                           \
+  X(forwarded, "Forwarded")                     \
+  X(host, "Host")                               \
+  X(http2_settings, "HTTP2-Settings")           \
+  X(idempotency_key, "Idempotency-Key")         \
+  X(keep_alive, "Keep-Alive")                   \
+  X(location, "Location")                       \
+  X(origin, "Origin")                           \
+  X(proxy_authenticate, "Proxy-Authenticate")   \
+  X(proxy_authorization, "Proxy-Authorization") \
+  X(proxy_connection, "Proxy-Connection")       \
+  X(proxy_status, "Proxy-Status")               \
+  X(referer, "Referer")                         \
+  X(retry_after, "Retry-After")                 \
+  X(server, "Server")                           \
+  X(set_cookie, "Set-Cookie")                   \
+  X(te, "TE")                                   \
+  X(traceparent, "traceparent")                 \
+  X(tracestate, "tracestate")                   \
+  X(trailer, "Trailer")                         \
+  X(transfer_encoding, "Transfer-Encoding")     \
+  X(upgrade, "Upgrade")                         \
+  X(user_agent, "User-Agent")                   \
+  X(via, "Via")                                 \
+  X(x_accel_buffering, "X-Accel-Buffering")     \
+  X(x_forwarded_for, "X-Forwarded-For")         \
+  X(x_forwarded_host, "X-Forwarded-Host")       \
+  X(x_forwarded_port, "X-Forwarded-Port")       \
+  X(x_forwarded_proto, "X-Forwarded-Proto")     \
+  X(x_real_ip, "X-Real-IP")                     \
   X(x_request_id, "X-Request-ID")
 
 enum class FieldId : uint8_t {
@@ -69,8 +69,8 @@ std::string_view field_name(FieldId id);
 // ASCII case-insensitive comparison, as field names and many tokens want it.
 bool equal_ignoring_case(std::string_view a, std::string_view b);
 
-// One field. The views belong to whatever the list's owner says: the read buffer of a parsed head, the list's own
-// arena, or static storage.
+// One field. The views belong to whatever the list's owner says: the read buffer of a parsed head, the list's
+// own arena, or static storage.
 struct Field {
   std::string_view name;   // as received
   std::string_view value;  // without surrounding blanks
@@ -81,7 +81,9 @@ class Fields {
  public:
   // Appends without copying: name and value must outlive the list.
   void add(FieldId id, std::string_view value) { list_.push_back({field_name(id), value, id}); }
-  void add(std::string_view name, std::string_view value) { list_.push_back({name, value, find_field_id(name)}); }
+  void add(std::string_view name, std::string_view value) {
+    list_.push_back({name, value, find_field_id(name)});
+  }
   void add(const Field& field) { list_.push_back(field); }
   // Appends a copy kept by this list.
   void add_copy(FieldId id, std::string_view value) { add(id, arena_.copy(value)); }
@@ -117,8 +119,8 @@ class Fields {
   Arena arena_;
 };
 
-// Calls `visit(token)` for each element of a comma-separated list value (RFC 9110 section 5.6.1), blanks trimmed,
-// empty elements left out, quoted strings kept whole.
+// Calls `visit(token)` for each element of a comma-separated list value (RFC 9110 section 5.6.1), blanks
+// trimmed, empty elements left out, quoted strings kept whole.
 template <class Visit>
 void each_list_element(std::string_view value, Visit visit) {
   size_t begin = 0;

@@ -113,7 +113,7 @@ const char* ChunkedDecoder::end_extension(char c) {
   return nullptr;
 }
 
-// *( ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] BWS )   RFC 9112 section 7.1.1
+// *( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] )   RFC 9112 section 7.1.1
 const char* ChunkedDecoder::take_extension(char c) {
   if (c == '\n') return kNotALineEnd;
   if (c != '\r' && ++extension_bytes_ > kMostExtensionBytes)
@@ -129,7 +129,7 @@ const char* ChunkedDecoder::take_extension(char c) {
       return token ? nullptr : kBad;
     case State::name:
       if (token) return nullptr;
-      if (c == '\r' || c == ';') return end_extension(c);
+      if (ends) return end_extension(c);
       state_ = c == '=' ? State::value : State::after_name;
       return c == '=' || blank ? nullptr : kBad;
     case State::after_name:
@@ -145,14 +145,18 @@ const char* ChunkedDecoder::take_extension(char c) {
       if (blank) state_ = State::after_value;
       return blank || token ? nullptr : kBad;
     case State::quoted_value:
-      if (c == '"') state_ = State::after_value;
+      if (c == '"') state_ = State::after_quotes;
       if (c == '\\') state_ = State::quoted_pair;
       return c == '"' || c == '\\' || chars::is(c, chars::kQuotedText) ? nullptr : kBad;
     case State::quoted_pair:
       state_ = State::quoted_value;
       return chars::is(c, chars::kFieldValue) ? nullptr : kBad;
-    case State::after_value:
+    case State::after_quotes:
       if (ends) return end_extension(c);
+      state_ = State::after_value;
+      return blank ? nullptr : kBad;
+    case State::after_value:
+      if (c == ';') return end_extension(c);
       return blank ? nullptr : kBad;
     default:
       CHECK(false);

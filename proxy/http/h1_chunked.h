@@ -47,12 +47,13 @@ class ChunkedDecoder {
     size,          // digits
     extension,     // after ';', before the name
     name,          // of an extension
-    after_name,    // blanks before '=', ';' or CR
+    after_name,    // blanks before '=' or ';'
     value,         // before the value
     token_value,   // in it
     quoted_value,  // in a quoted one
     quoted_pair,   // behind its backslash
-    after_value,   // blanks before ';' or CR
+    after_quotes,  // behind the last quote
+    after_value,   // blanks before ';'
     size_lf,       // LF of the size line
     data,
     data_cr,

@@ -12,6 +12,8 @@ namespace {
 // before a reset destroys it (RFC 9112 section 9.6; nginx lingering_timeout and lingering_time).
 constexpr Millis kLingerWait{5'000};
 constexpr Millis kLingerTotal{30'000};
+// How much of a body that nobody read is read away to keep the connection; beyond, a new one is cheaper.
+constexpr uint64_t kMostDrained = 256 * 1024;
 // In a tunnel, how long one direction may go on after the other has ended.
 constexpr Millis kHalfClosedTunnel{30'000};
 
@@ -75,6 +77,9 @@ void H1Inbound::read_on() {
       case State::tunnel:
         more = read_body();
         break;
+      case State::draining:
+        more = drain_body();
+        break;
       case State::lingering:
         more = discard();
         break;
@@ -98,7 +103,12 @@ bool H1Inbound::fill(bool large) {
 }
 
 void H1Inbound::on_input_end() {
-  if (state_ == State::exchange && work_->receiver.done()) return;  // half-closed: the answer still goes out
+  if (state_ == State::exchange && work_->receiver.done()) {
+    // Half-closed: the answer still goes out. But who ends the connection while an answer without a known end
+    // is on its way has had enough of it, and a silent event stream would not notice otherwise.
+    if (work_->sender.started() && work_->sender.open_ended()) close(StreamEnd::client_gone);
+    return;
+  }
   if (state_ == State::tunnel) {
     work_->receiver.end_of_input();
     if (work_->sender.finished()) close(StreamEnd::complete);
@@ -135,6 +145,7 @@ bool H1Inbound::read_head() {
 
 void H1Inbound::open_stream(const InboundSettings& settings) {
   state_ = State::exchange;
+  info_.tls_protocol = stream_->tls_protocol();
   ++info_.requests;
   keep_alive_ = work_->head.keep_alive && !input_ended_ &&
                 (settings.keepalive_requests == 0 || info_.requests < settings.keepalive_requests) &&
@@ -353,6 +364,27 @@ void H1Inbound::finish_tunnel_output() {
 }
 
 void H1Inbound::finish_exchange() {
+  if (work_->user) {
+    work_->user->on_stream_end(StreamEnd::complete);
+    work_->user.reset();
+  }
+  if (work_->receiver.done() || unread_request_ || !keep_alive_) return begin_next();
+  state_ = State::draining;
+  work_->request_body.reader().abandon();
+  start_timer(opener_.inbound_settings().body_timeout);
+  read_on();
+}
+
+// True as long as there is more to read at once.
+bool H1Inbound::drain_body() {
+  if (work_->receiver.done() || work_->request_body.total() > kMostDrained) {
+    begin_next();
+    return false;
+  }
+  return read_body();
+}
+
+void H1Inbound::begin_next() {
   if (!work_->receiver.done()) unread_request_ = true;
   end_stream(StreamEnd::complete);
   if (!keep_alive_ || unread_request_ || input_ended_ || opener_.draining()) return linger_or_close();
@@ -402,6 +434,7 @@ void H1Inbound::on_timeout() {
   switch (state_) {
     case State::idle:
     case State::lingering:
+    case State::draining:
       return close(StreamEnd::complete);
     case State::head:
       return refuse(client_error(408, "the request head did not arrive in time"));

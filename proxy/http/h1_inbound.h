@@ -59,6 +59,7 @@ class H1Inbound final : public event::Disposable,
     head,       // a part of a head has been received
     exchange,   // a request is being answered
     tunnel,     // after 101
+    draining,   // answered before the request's body had come: the rest of it is read and thrown away
     lingering,  // everything was sent; what the client still sends is thrown away
   };
 
@@ -72,7 +73,9 @@ class H1Inbound final : public event::Disposable,
   void interim(const ResponseHead& head) override;
   void respond(const ResponseHead& head) override;
   bool responded() const override { return work_->sender.started(); }
-  bool request_body_touched() const override { return work_->request_body.taken() > 0; }
+  void keep_request_body(size_t limit) override { work_->request_body.keep_for_replay(limit); }
+  bool can_rewind_request_body() const override { return work_->request_body.can_rewind(); }
+  void rewind_request_body() override { work_->request_body.rewind(); }
   void restart_response_body() override { work_->response_body.restart(); }
   void abort() override;
   uint64_t bytes_sent() const override { return work_->sender.bytes_sent(); }
@@ -100,6 +103,8 @@ class H1Inbound final : public event::Disposable,
   void enter_tunnel(const ResponseHead& head);
   void write_on();
   void finish_exchange();
+  void begin_next();
+  bool drain_body();
   void finish_tunnel_output();
   void end_stream(StreamEnd end);
   void refuse(const Error& error);

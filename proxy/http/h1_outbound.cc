@@ -51,7 +51,7 @@ void H1Outbound::start(const RequestHead& request, BodyReader* body, BodyWriter&
   Framing framing = !body || request.body.kind == BodyKind::none ? Framing::none
                     : request.body.kind == BodyKind::sized       ? Framing::sized
                                                                  : Framing::chunked;
-  upgrade_asked_ = !request.upgrade.empty();
+  upgrade_asked_ = request.upgrade;
   write_request_head(request, {.framing = framing}, sender_.text());
   sender_.start(framing, request.body.size, body);
   if (body) body->listen(this);
@@ -237,7 +237,8 @@ bool H1Outbound::read_head() {
 void H1Outbound::take_head() {
   progress_ = {};
   if (head_.status == 101) {
-    if (!upgrade_asked_) return fail(upstream_error(502, "http_protocol_error", "101 that nobody asked for"));
+    if (upgrade_asked_.empty() || !equal_ignoring_case(head_.fields.get(FieldId::upgrade), upgrade_asked_))
+      return fail(upstream_error(502, "http_protocol_error", "101 that nobody asked for"));
     responded_ = true;
     timer_.stop();
     state_ = State::tunnel;

@@ -133,6 +133,7 @@ class H1Outbound final : public event::Disposable,
   std::optional<Duration> connect_time_;
   TimePoint began_;
   TimePoint idle_since_{};
+  std::string upgrade_asked_;  // the protocol
   uint32_t exchanges_ = 0;
   Method method_ = Method::get;
   State state_ = State::idle;
@@ -141,7 +142,6 @@ class H1Outbound final : public event::Disposable,
   bool responded_ = false;  // the final head has been received
   bool keep_alive_ = false;
   bool until_close_ = false;
-  bool upgrade_asked_ = false;
   bool blocked_ = false;  // the socket takes no more
   bool reset_seen_ = false;
 };

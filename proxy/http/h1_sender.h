@@ -37,6 +37,8 @@ class H1Sender {
   // The body follows. `body` may be null with Framing::none; `size` is for Framing::sized.
   void start(Framing framing, uint64_t size, BodyReader* body);
   bool started() const { return started_; }
+  // The end of the body is not known beforehand.
+  bool open_ended() const { return framing_ == Framing::chunked || framing_ == Framing::until_close; }
   // Everything of a started message was written.
   bool finished() const { return started_ && last_prepared_ && nothing_prepared(); }
   // Writes what can be written. REQUIRES: the stream was started.

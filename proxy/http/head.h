@@ -32,14 +32,16 @@ struct RequestHead {
   Method method = Method::get;
   std::string_view method_text;
   std::string_view target;  // the request-target as received
-  std::string_view path;    // normalised (http/path.h): routing and forwarding use this one form; "*" for OPTIONS *
-  std::string_view query;   // without '?'
-  bool has_query = false;   // "/x?" has an empty one
-  std::string_view host;    // authority from absolute-form or Host, with port if given; empty in HTTP/1.0 without
+  std::string_view
+      path;  // normalised (http/path.h): routing and forwarding use this one form; "*" for OPTIONS *
+  std::string_view query;  // without '?'
+  bool has_query = false;  // "/x?" has an empty one
+  std::string_view
+      host;  // authority from absolute-form or Host, with port if given; empty in HTTP/1.0 without
   uint8_t minor_version = 1;
-  bool keep_alive = true;       // what the client wishes (RFC 9112 section 9.3)
+  bool keep_alive = true;  // what the client wishes (RFC 9112 section 9.3)
   bool expect_continue = false;
-  std::string_view upgrade;     // value of Upgrade when Connection names it, else empty
+  std::string_view upgrade;  // value of Upgrade when Connection names it, else empty
   BodyLength body;
   Fields fields;  // everything as received, framing and hop-by-hop fields included
 
@@ -55,7 +57,7 @@ struct ResponseHead {
   int status = 200;
   std::string_view reason;  // empty: the usual phrase
   uint8_t minor_version = 1;
-  bool keep_alive = true;   // of the connection it came on
+  bool keep_alive = true;  // of the connection it came on
   BodyLength body;
   Fields fields;
 
@@ -71,12 +73,12 @@ std::string_view reason_phrase(int status);
 // (RFC 9112 section 6.3).
 bool has_no_body(Method request_method, int status);
 
-// The fields that belong to one connection or that the proxy makes anew for each hop (RFC 9110 section 7.6.1), with
-// Content-Length among them. `Trailer` and `Proxy-Status` travel on.
+// The fields that belong to one connection or that the proxy makes anew for each hop (RFC 9110
+// section 7.6.1), with Content-Length among them. `Trailer` and `Proxy-Status` travel on.
 bool is_hop_by_hop(FieldId id);
 
-// Adds to `to` what may travel past this hop of `from`: not the hop-by-hop fields, not those that Connection names, not
-// the framing (RFC 9110 section 7.6.1). Views are shared, not copied.
+// Adds to `to` what may travel past this hop of `from`: not the hop-by-hop fields, not those that Connection
+// names, not the framing (RFC 9110 section 7.6.1). Views are shared, not copied.
 void add_end_to_end_fields(const Fields& from, Fields& to);
 
 }  // namespace banyan::http

@@ -73,8 +73,11 @@ class InboundStream {
   // bodies into a tunnel; it needs a request with `upgrade`.
   virtual void respond(const ResponseHead& head) = 0;
   virtual bool responded() const = 0;
-  // Any byte of the request's body was taken out of its pipe: it cannot be read a second time.
-  virtual bool request_body_touched() const = 0;
+  // Keeps up to `limit` bytes of the request body that are read, so that it can be read a second time.
+  virtual void keep_request_body(size_t limit) = 0;
+  // Whether it can; and begin again, with another reader. REQUIRES for rewinding: it can.
+  virtual bool can_rewind_request_body() const = 0;
+  virtual void rewind_request_body() = 0;
   // Forgets what a failed attempt wrote into the response body. REQUIRES: !responded().
   virtual void restart_response_body() = 0;
   // Ends the connection without completing the answer; on_stream_end(broken_off) follows, not inside the

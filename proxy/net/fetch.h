@@ -32,8 +32,8 @@ struct FetchField {
 };
 
 struct FetchRequest {
-  std::string url =
-      {};  // http:// or https://; literal addresses need no look-up (names: curl's resolver threads)
+  // http:// or https://. A literal address needs no look-up; names go to curl's resolver threads.
+  std::string url = {};
   std::string method = "GET";
   std::vector<FetchField> fields = {};  // Host, Content-Length and User-Agent are made if they are not here
   std::string body = {};

@@ -1,6 +1,7 @@
 #include "process/generation.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "base/log.h"
 #include "event/loop.h"
@@ -37,11 +38,12 @@ http::InboundSettings inbound_settings(const config::Client& client) {
 
 }  // namespace
 
-// Each step takes what the steps before it have made; a step that fails leaves a diagnostic, and what hangs on it is
-// left out without another one.
+// Each step takes what the steps before it have made; a step that fails leaves a diagnostic, and what hangs
+// on it is left out without another one.
 class Generation::Builder {
  public:
-  Builder(Generation& made, const Surroundings& surroundings, const Generation* previous, const Options& options)
+  Builder(Generation& made, const Surroundings& surroundings, const Generation* previous,
+          const Options& options)
       : made_(made), here_(surroundings), previous_(previous), options_(options) {}
 
   std::vector<config::Diagnostic> build() {
@@ -51,12 +53,13 @@ class Generation::Builder {
     make_script();
     make_routes();
     make_doors();
-    made_.site_ = {.config = &config(),
-                   .router = made_.router_.get(),
-                   .targets = &made_,
-                   .script = made_.script_.get(),
-                   .script_number = here_.upstreams.directory.find(shm::Kind::script, config().lua.routes.path),
-                   .inbound = inbound_settings(config().client)};
+    made_.site_ = {
+        .config = &config(),
+        .router = made_.router_.get(),
+        .targets = &made_,
+        .script = made_.script_.get(),
+        .script_number = here_.upstreams.directory.find(shm::Kind::script, config().lua.routes.path),
+        .inbound = inbound_settings(config().client)};
     return std::move(diagnostics_);
   }
 
@@ -78,8 +81,10 @@ class Generation::Builder {
   void make_upstreams() {
     for (const config::Upstream& settings : config().upstreams) {
       UpstreamHolder& holder = made_.upstreams_[settings.name];
-      auto before = previous_ ? previous_->upstreams_.find(settings.name) : decltype(previous_->upstreams_.end())();
-      bool same = previous_ && before != previous_->upstreams_.end() && before->second.group->settings() == settings;
+      auto before =
+          previous_ ? previous_->upstreams_.find(settings.name) : decltype(previous_->upstreams_.end())();
+      bool same =
+          previous_ && before != previous_->upstreams_.end() && before->second.group->settings() == settings;
       holder.group =
           same ? before->second.group : std::make_shared<upstream::Group>(settings, here_.upstreams);
       holder.handler = upstream::make_forward_handler(holder.group);
@@ -136,13 +141,28 @@ class Generation::Builder {
   void make_script() {
     const config::Lua& lua = config().lua;
     if (lua.routes.empty()) return;
-    lua::Limits limits{.wall = lua.limits.wall, .instructions = lua.limits.instructions, .memory = lua.limits.memory};
+    lua::Limits limits{
+        .wall = lua.limits.wall, .instructions = lua.limits.instructions, .memory = lua.limits.memory};
     lua::KnownTargets targets;
     for (const auto& [name, holder] : made_.targets_) targets.push_back(name);
     auto script = lua::Script::load(lua.routes.path, lua.routes.content, limits, std::move(targets));
-    if (!script) return report({}, "lua.routes", script.error().message);
+    if (!script) return report_script(script.error().message);
     made_.script_ = std::move(*script);
     if (options_.run_tests) run_script_tests();
+  }
+
+  // Lua says "routes.lua:7: why".
+  void report_script(std::string_view message) {
+    config::Where where{.file = config().lua.routes.path, .column = 1};
+    std::string_view rest = message;
+    if (rest.starts_with(where.file + ":")) {
+      rest.remove_prefix(where.file.size() + 1);
+      auto [end, problem] = std::from_chars(rest.data(), rest.data() + rest.size(), where.line);
+      if (problem == std::errc() && std::string_view(end, 2) == ": ") {
+        return report(where, "lua.routes", std::string(end + 2, rest.data() + rest.size()));
+      }
+    }
+    report({}, "lua.routes", std::string(message));
   }
 
   void run_script_tests() {

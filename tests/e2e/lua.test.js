@@ -91,7 +91,7 @@ const hostile = {
     'local t = {} for i = 1, 1e5 do t[i] = i end table.sort(t, function() return true end)',
   'an error': 'error("no")',
   'a wrong type': 'return 42',
-  'an unknown target': 'return { target = "upstream.nowhere" }',
+  'an unknown target': 'return { target = "upstream." .. req.method }',
   'a bad status': 'return { status = 1e9 }',
   'a header that splits': 'return { set_headers = { ["X-A"] = "b\\r\\nX-Evil: 1" } }',
 };

@@ -58,7 +58,6 @@ struct AdminHouse {
     backend.config_.rollouts = {rollout};
     backend.config_.upstreams = {upstream};
     backend.config_.routes = {route};
-    backend.config_.handlers.push_back({"fast", "static_reply", {}, {}});
     backend.config_.admin.token = {"a secret"};
     route_number = directory.add(shm::Kind::route, "batch").value();
     server_number = directory.add(shm::Kind::server, shm::server_name("node", "127.0.0.1:3000")).value();

@@ -217,9 +217,9 @@ TEST(H1Response, Sizes) {
 TEST(H1Response, BytesMayMoveBetweenCalls) {
   std::string bytes = "HTTP/1.1 404 Not Here\r\nX-Own: value\r\nContent-Length: 3\r\n\r\n";
   for (size_t first = 0; first < bytes.size(); ++first) {
+    BlockPool large(1000, 1);
     ResponseHead head;
     H1HeadProgress progress;
-    BlockPool large(1000, 1);
     {
       BlockOf small(std::string_view(bytes).substr(0, first));
       auto parsed = parse_response_head(small.ref(), 0, first, {}, Method::get, progress, head);

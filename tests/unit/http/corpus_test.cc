@@ -1,0 +1,50 @@
+// The fuzz targets' corpus, in every build: each seed as it is, cut short at every place, and with bytes
+// changed.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <random>
+
+#include "fuzz/http_checks.h"
+
+namespace banyan::http::checks {
+namespace {
+
+using Check = void (*)(std::string_view);
+
+std::filesystem::path corpus(std::string_view target) {
+  return std::filesystem::path(__FILE__).parent_path() / "../../fuzz/corpus" / target;
+}
+
+void run_corpus(std::string_view target, Check check) {
+  std::mt19937 random(4711);
+  size_t seeds = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(corpus(target))) {
+    std::ifstream file(entry.path(), std::ios::binary);
+    std::string bytes{std::istreambuf_iterator<char>(file), {}};
+    SCOPED_TRACE(entry.path().filename().string());
+    ++seeds;
+    check(bytes);
+    for (size_t size = 0; size < bytes.size(); size += bytes.size() / 16 + 1) check(bytes.substr(0, size));
+    constexpr std::string_view kTroublesome(
+        "\r\n\0 \t:;,%/.\"\\@_\x7f\xff"
+        "0aA",
+        20);
+    for (int round = 0; round < 8 && !bytes.empty(); ++round) {
+      std::string changed = bytes;
+      changed[random() % changed.size()] = kTroublesome[random() % kTroublesome.size()];
+      check(changed);
+    }
+  }
+  EXPECT_GT(seeds, 5u) << corpus(target);
+}
+
+TEST(Corpus, RequestHead) { run_corpus("request_head", check_request_head); }
+TEST(Corpus, ResponseHead) { run_corpus("response_head", check_response_head); }
+TEST(Corpus, Chunked) { run_corpus("chunked", check_chunked); }
+TEST(Corpus, Path) { run_corpus("path", check_path); }
+
+}  // namespace
+}  // namespace banyan::http::checks
