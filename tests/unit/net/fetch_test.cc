@@ -44,7 +44,7 @@ class FetcherTest : public testing::Test {
     if (outcomes.by_tag.empty()) return {proxy_error("no outcome"), {}};
     return std::move(outcomes.by_tag.begin()->second);
   }
-  Outcome fetch(std::string url) { return fetch(FetchRequest{.url = std::move(url)}); }
+  Outcome get(std::string url) { return fetch(FetchRequest{.url = std::move(url)}); }
   TimePoint in(Millis delay) { return loop_.fresh_now() + delay; }
 
   event::Loop loop_;
@@ -56,7 +56,7 @@ TEST_F(FetcherTest, GivesStatusFieldsAndBody) {
     return "HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\nETag: \"abc\"\r\nX-Two: 1\r\nX-Two:  2 "
            "\r\n\r\nnone";
   });
-  Outcome outcome = fetch(server.url("/x"));
+  Outcome outcome = get(server.url("/x"));
   ASSERT_TRUE(outcome.result) << outcome.result.error().message;
   EXPECT_EQ(outcome.result->status, 404);
   EXPECT_EQ(outcome.result->body, "none");
@@ -73,7 +73,7 @@ TEST_F(FetcherTest, GivesStatusFieldsAndBody) {
 
 TEST_F(FetcherTest, SendsWhatItWasToldAndNothingElse) {
   HttpServer server([](const std::string& request) { return HttpServer::ok(request); });
-  EXPECT_EQ(body_of(fetch(server.url("/a/../b/%2e/c?x=1#y")).result),
+  EXPECT_EQ(body_of(get(server.url("/a/../b/%2e/c?x=1#y")).result),
             "GET /a/../b/%2e/c?x=1 HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(server.port()) +
                 "\r\nUser-Agent: banyan\r\nAccept: */*\r\n\r\n");
   FetchRequest put{.url = server.url("/o"), .method = "PUT"};
@@ -103,8 +103,8 @@ TEST_F(FetcherTest, HeadHasNoBody) {
 
 TEST_F(FetcherTest, KeepsConnectionsAndReusesThem) {
   HttpServer server([](const std::string&) { return HttpServer::ok("x"); });
-  fetch(server.url("/1"));
-  Outcome second = fetch(server.url("/2"));
+  get(server.url("/1"));
+  Outcome second = get(server.url("/2"));
   EXPECT_TRUE(second.timing.reused);
   EXPECT_EQ(second.timing.connected, 0ns);
   EXPECT_EQ(server.connections(), 1);
@@ -150,7 +150,7 @@ TEST_F(FetcherTest, DestroyedFetchIsNotToldOf) {
   handle.reset();
   EXPECT_EQ(fetcher_.running(), 0u);
   server.let_go();
-  EXPECT_EQ(body_of(fetch(server.url("/")).result), "x");
+  EXPECT_EQ(body_of(get(server.url("/")).result), "x");
   EXPECT_TRUE(outcomes.by_tag.empty());
   EXPECT_EQ(server.connections(), 2);  // the first was cut off
 }
@@ -187,7 +187,7 @@ TEST_F(FetcherTest, ALateFetchGivesItsConnectionBack) {
   EXPECT_EQ(fetcher_.running(), 1u);
   server.let_go();
   EXPECT_TRUE(run_until(loop_, [&] { return fetcher_.running() == 0; }));
-  EXPECT_TRUE(fetch(server.url("/")).timing.reused);
+  EXPECT_TRUE(get(server.url("/")).timing.reused);
   EXPECT_EQ(server.connections(), 1);
 }
 
@@ -200,7 +200,7 @@ TEST_F(FetcherTest, ADetachedFetchGivesItsConnectionBackOrEndsAtItsLimit) {
   EXPECT_EQ(fetcher_.running(), 1u);
   server.let_go();
   EXPECT_TRUE(run_until(loop_, [&] { return fetcher_.running() == 0; }));
-  EXPECT_TRUE(fetch(server.url("/")).timing.reused);
+  EXPECT_TRUE(get(server.url("/")).timing.reused);
 
   server.hold();
   fetcher_.detach(fetcher_.start({.url = server.url("/")}, outcomes), 20ms);
@@ -226,7 +226,7 @@ TEST_F(FetcherTest, RefusedConnection) {
   OwnedFd gone = listen_on_loopback();
   std::string url = "http://127.0.0.1:" + std::to_string(bound_port(gone.get())) + "/x?token=secret";
   gone.reset();
-  Outcome outcome = fetch(url);
+  Outcome outcome = get(url);
   ASSERT_FALSE(outcome.result);
   EXPECT_EQ(outcome.result.error().type, "connection_refused");
   EXPECT_EQ(outcome.result.error().status, 502);
@@ -239,7 +239,7 @@ TEST_F(FetcherTest, BrokenAnswers) {
   HttpServer server([&](const std::string&) { return answer; });
   auto type_of = [&](std::string text) {
     answer = std::move(text);
-    auto result = fetch(server.url("/")).result;
+    auto result = get(server.url("/")).result;
     return result ? "none" : std::string(result.error().type);
   };
   EXPECT_EQ(type_of(""), "connection_terminated");
@@ -263,7 +263,7 @@ TEST_F(FetcherTest, RedirectsAreAnswers) {
   HttpServer server([](const std::string&) {
     return "HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n";
   });
-  Outcome outcome = fetch(server.url("/"));
+  Outcome outcome = get(server.url("/"));
   ASSERT_TRUE(outcome.result);
   EXPECT_EQ(outcome.result->status, 302);
   EXPECT_EQ(server.requests(), 1);
@@ -274,7 +274,7 @@ TEST_F(FetcherTest, InterimAnswersAndTrailersAreNotMixedIn) {
     return "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Late: 1\r\n\r\n";
   });
-  Outcome outcome = fetch(server.url("/"));
+  Outcome outcome = get(server.url("/"));
   ASSERT_TRUE(outcome.result);
   EXPECT_EQ(outcome.result->body, "abc");
   EXPECT_EQ(outcome.result->fields, (std::vector<FetchField>{{"Transfer-Encoding", "chunked"}}));
@@ -283,15 +283,15 @@ TEST_F(FetcherTest, InterimAnswersAndTrailersAreNotMixedIn) {
 TEST_F(FetcherTest, AClosedKeptConnectionIsNoFailure) {
   int count = 0;
   HttpServer server([&](const std::string&) { return ++count == 2 ? "" : HttpServer::ok("x"); });
-  EXPECT_EQ(body_of(fetch(server.url("/")).result), "x");
-  EXPECT_EQ(body_of(fetch(server.url("/")).result), "x");  // answered by nothing, and asked again
+  EXPECT_EQ(body_of(get(server.url("/")).result), "x");
+  EXPECT_EQ(body_of(get(server.url("/")).result), "x");  // answered by nothing, and asked again
   EXPECT_EQ(server.requests(), 3);
 }
 
 TEST_F(FetcherTest, APostIsNeverSentTwice) {
   int count = 0;
   HttpServer server([&](const std::string&) { return ++count == 2 ? "" : HttpServer::ok("x"); });
-  EXPECT_EQ(body_of(fetch(server.url("/")).result), "x");
+  EXPECT_EQ(body_of(get(server.url("/")).result), "x");
   Outcome outcome = fetch({.url = server.url("/"), .method = "POST", .body = "order"});
   ASSERT_FALSE(outcome.result);
   EXPECT_EQ(outcome.result.error().type, "connection_terminated");
@@ -323,9 +323,9 @@ TEST_F(FetcherTest, AFetcherMayGoWithTransfersUnderWay) {
 
 TEST_F(FetcherTest, NamesAreLookedUpOffTheLoop) {
   HttpServer server([](const std::string&) { return HttpServer::ok("x"); });
-  Outcome outcome = fetch("http://localhost:" + std::to_string(server.port()) + "/");
+  Outcome outcome = get("http://localhost:" + std::to_string(server.port()) + "/");
   EXPECT_EQ(body_of(outcome.result), "x");
-  outcome = fetch("http://no-such-host.invalid/");
+  outcome = get("http://no-such-host.invalid/");
   ASSERT_FALSE(outcome.result);
   EXPECT_EQ(outcome.result.error().type, "dns_error");
 }
@@ -377,7 +377,7 @@ TEST_F(FetcherTest, VerifiesTheServerOfHttps) {
   EXPECT_EQ(body_of(fetch({.url = server.url("localhost"), .authorities = text.certificate}).result),
             "TLSv1.3");
 
-  Outcome unknown = fetch(server.url("127.0.0.1"));
+  Outcome unknown = get(server.url("127.0.0.1"));
   ASSERT_FALSE(unknown.result);
   EXPECT_EQ(unknown.result.error().type, "tls_certificate_error");
   EXPECT_TRUE(unknown.result.error().nothing_sent);
