@@ -86,6 +86,7 @@ class Recorder {
       Object.assign(request, await readBody(connection.source, head, framing, 'a forwarded request'));
       this.requests.push(request);
       if (!answered) await this.onRequest(request, connection);
+      if (answered && head.get('upgrade')) return; // what follows is no HTTP
     }
   }
 
