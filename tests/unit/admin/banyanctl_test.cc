@@ -36,7 +36,7 @@ TEST(Print, ShowsWhatTheServerSaid) {
   const std::string rollouts = print_rollouts(
       R"({"rollouts": [{"name": "content", "percent": 37.25, "phase": "set", "file_percent": 10,
           "legacy": "upstream.node", "native": "handler.fast", "decisions": {"legacy": 5, "native": 3}}]})");
-  EXPECT_NE(rollouts.find("content   37.25%  set       10%  upstream.node"), std::string::npos) << rollouts;
+  EXPECT_NE(rollouts.find("content   37.25%  set      10%  upstream.node"), std::string::npos) << rollouts;
   const std::string explained = print_explanation(
       R"({"method": "GET", "host": "h", "path": "/x", "route": "r", "side": "native", "bucket": 0, "lua": {"side": "native"}})");
   EXPECT_NE(explained.find("bucket       0\n"), std::string::npos) << explained;
