@@ -22,7 +22,7 @@ class ChunkedDecoder {
  public:
   // Of one message, not of one chunk: extensions are of no use to anyone but attackers.
   static constexpr size_t kMostExtensionBytes = 256;
-  static constexpr H1Limits kTrailerLimits{.head = 8 * 1024, .line = 8 * 1024, .fields = 32};
+  static constexpr H1Limits kTrailerLimits{.head = 8 * 1024, .line = 4 * 1024, .fields = 32};
 
   // Errors are the client's with status 400 (431 for trailers too large), or the upstream's with 502 and
   // http_response_transfer_coding (http_response_trailer_section_size, http_response_trailer_size).

@@ -62,7 +62,7 @@ Result<bool> HeadReader::out_of_bytes(bool start_line) {
   progress_.scanned = static_cast<size_t>(cap_ - base_);
   if (progress_.scanned < limits_.head) return false;
   return errors_.refused(start_line ? 414 : 431, "http_response_header_section_size",
-                         fmt::format("head longer than {} bytes", limits_.head));
+                         fmt::format("more than {} bytes before the end of the fields", limits_.head));
 }
 
 Error HeadReader::byte_error(std::string_view where, char byte) const {

@@ -170,11 +170,11 @@ TEST(ChunkedDecoder, RefusesAtEverySplit) {
       {std::string("0\r\nX-A: \0\r\n\r\n", 14),
        "400 trailer: value of field \"X-A\": byte 0x00 is not allowed"},
       {"0\r\n\n", "400 trailer: field name: LF without CR"},
-      {"0\r\n\rX", "400 trailer: end of the fields: CR without LF"},
+      {"0\r\n\rX\n", "400 trailer: end of the fields: CR without LF"},
       {"0\r\nX-A: b\n\r\n", "400 trailer: value of field \"X-A\": LF without CR"},
-      {"0\r\nX: " + std::string(9 << 10, 'x') + "\r\n\r\n", "431 trailer: field line longer than 8192 bytes"},
-      {"0\r\nX: y\r\nX: " + std::string(9 << 10, 'x') + "\r\n\r\n",
-       "431 trailer: head longer than 8192 bytes"},
+      {"0\r\nX: " + std::string(9 << 10, 'x') + "\r\n\r\n", "431 trailer: field line longer than 4096 bytes"},
+      {"0\r\nX: " + std::string(4093, 'x') + "\r\nX: " + std::string(4093, 'y') + "\r\n\r\n",
+       "431 trailer: more than 8192 bytes before the end of the fields"},
   };
   for (const Case& c : cases) {
     EXPECT_EQ(decode(c.bytes).error, c.error) << c.bytes.substr(0, 80);

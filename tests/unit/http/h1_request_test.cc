@@ -522,13 +522,14 @@ TEST(H1Request, Sizes) {
   expect_outcomes(
       {
           {exact, "complete"},
-          {exact.substr(0, 58) + "A: b\r\n\r\n", "431 head longer than 60 bytes"},
-          {get("X: y\r\n" + std::string(100, 'x')), "431 head longer than 60 bytes"},
+          {exact.substr(0, 58) + "A: b\r\n\r\n", "431 more than 60 bytes before the end of the fields"},
+          {get("X: y\r\n" + std::string(100, 'x')), "431 more than 60 bytes before the end of the fields"},
           {"\r\n\r\nGET /" + std::string(100, 'x'), "414 start line longer than 50 bytes"},
       },
       limits);
   limits = {.head = 40, .line = 50};
-  expect_outcomes({{"GET /" + std::string(100, 'x'), "414 head longer than 40 bytes"}}, limits);
+  expect_outcomes({{"GET /" + std::string(100, 'x'), "414 more than 40 bytes before the end of the fields"}},
+                  limits);
 }
 
 TEST(H1Request, DefaultLimits) {
@@ -542,7 +543,7 @@ TEST(H1Request, DefaultLimits) {
   expect_outcomes({{get(many), "complete"}, {get(many + "A: b\r\n"), "431 more than 100 fields"}});
   std::string large;
   for (int i = 0; i < 5; ++i) large += "X: " + std::string(7000, 'x') + "\r\n";
-  expect_outcomes({{get(large), "431 head longer than 32768 bytes"}});
+  expect_outcomes({{get(large), "431 more than 32768 bytes before the end of the fields"}});
 }
 
 // A head in a small block that grows out of it is moved to a larger one while it is being parsed.

@@ -209,7 +209,7 @@ TEST(H1Response, Sizes) {
       limits);
   limits.head = 60;
   expect_outcomes({{ok("X: " + std::string(40, 'x') + "\r\n"),
-                    "http_response_header_section_size: head longer than 60 bytes"}},
+                    "http_response_header_section_size: more than 60 bytes before the end of the fields"}},
                   limits);
   expect_outcomes({{ok("Set-Cookie: " + std::string(60000, 'x') + "\r\n"), "complete"}});
 }

@@ -94,7 +94,7 @@ TEST(WriteRequest, TargetsCannotBreakOut) {
 
 TEST(WriteRequest, FieldsCannotBreakOut) {
   RequestHead head = request_of("GET", "/");
-  std::string value("a\r\nEvil: b\n\n\0c\td\x7f", 18);
+  std::string value("a\r\nEvil: b\n\n\0c\td\x7f", 17);
   head.host = "h\r\nEvil: x";
   head.fields.add("X-A", value);
   head.fields.add("Bad\r\nEvil", "c");
