@@ -103,7 +103,7 @@ http {{ access_log off; keepalive_requests 1000000000; keepalive_timeout 1h;
 HAPROXY = """
 global
   nbthread 1
-  maxconn 16384
+  maxconn 9500
 defaults
   mode http
   timeout connect 5s
@@ -257,7 +257,7 @@ def idle_clients(port, count):
     return clients
 
 
-def compare_memory(proxies, count=10_000):
+def compare_memory(proxies, count=8_000):
     names = [name for name in proxies.ports if name not in ("backend", "banyan+rules")]
     print("\nMemory\n")
     print(f"{'':16}{'at rest, PSS':>16}{f'per idle client':>18}")

@@ -85,8 +85,8 @@ struct Slice {
 struct BufferPools {
   static constexpr size_t kSmall = 16 * 1024;
   static constexpr size_t kLarge = 72 * 1024;  // a 64 KiB body and its head in one read
-  BlockPool small{kSmall, 64};
-  BlockPool large{kLarge, 16};
+  BlockPool small{kSmall, 128};
+  BlockPool large{kLarge, 32};
 };
 
 }  // namespace banyan

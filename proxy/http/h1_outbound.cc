@@ -230,8 +230,9 @@ bool H1Outbound::read_head() {
       return true;
     }
   }
-  // An answer of some size arrives with its head in one read.
-  return fill(true);
+  // A server whose last answer was large gets a large block at once, so that the next one comes with its head
+  // in one read.
+  return fill(large_answers_);
 }
 
 void H1Outbound::take_head() {
@@ -315,6 +316,7 @@ void H1Outbound::learn_idle_time() {
 
 void H1Outbound::finish_exchange() {
   timer_.stop();
+  large_answers_ = receiver_.taken() > BufferPools::kSmall / 2;
   bool clean =
       keep_alive_ && !until_close_ && sender_.finished() && input_.empty() && state_ == State::exchange;
   if (!sender_.finished() && request_body_)

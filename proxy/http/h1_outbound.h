@@ -144,6 +144,7 @@ class H1Outbound final : public event::Disposable,
   bool until_close_ = false;
   bool blocked_ = false;  // the socket takes no more
   bool reset_seen_ = false;
+  bool large_answers_ = false;  // the last answer did not fit into a small block
 };
 
 }  // namespace banyan::http

@@ -29,6 +29,8 @@ class H1Receiver {
   void limit(uint64_t bytes) { limit_ = bytes; }
   // Breaks the body off.
   void fail(Error error);
+  // Bytes of the body so far.
+  uint64_t taken() const { return taken_; }
   // The whole body was taken.
   bool done() const { return done_; }
   // A large read is worth while.

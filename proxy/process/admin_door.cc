@@ -33,7 +33,11 @@ class AdminDoor::Target final : public route::TargetBook {
     std::vector<std::unique_ptr<route::Route>> routes;
     routes.push_back(std::move(*route));
     router_ = std::make_unique<route::Router>(std::move(routes));
-    site_ = {.config = &config_, .router = router_.get(), .targets = this, .script = nullptr, .script_number = 0,
+    site_ = {.config = &config_,
+             .router = router_.get(),
+             .targets = this,
+             .script = nullptr,
+             .script_number = 0,
              .inbound = {}};
   }
   const route::Target* find_target(std::string_view) const override { return &target_; }

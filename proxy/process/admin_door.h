@@ -1,5 +1,5 @@
-// One door of the admin API in the controller: a listening socket, its connections, and the API behind them as the only
-// route there is. What is asked here is no traffic: it is counted and logged nowhere.
+// One door of the admin API in the controller: a listening socket, its connections, and the API behind them
+// as the only route there is. What is asked here is no traffic: it is counted and logged nowhere.
 #pragma once
 
 #include <memory>

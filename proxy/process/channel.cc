@@ -27,7 +27,6 @@ constexpr std::array kMessageRows = {
     MessageRow{MessageType::drain, "drain", true, false},
     MessageRow{MessageType::stop, "stop", true, false},
     MessageRow{MessageType::outcome, "outcome", true, false},
-    MessageRow{MessageType::roster, "roster", true, false},
     MessageRow{MessageType::ready, "ready", false, false},
     MessageRow{MessageType::refused, "refused", false, false},
     MessageRow{MessageType::committed, "committed", false, false},

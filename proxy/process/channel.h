@@ -32,9 +32,8 @@ enum class MessageType : uint32_t {
   drain,     // number: milliseconds until the end that is not graceful
   stop,
   outcome,  // number: of the request; text: an Outcome
-  roster,   // text: the children, for the controller's status
   // From a child.
-  ready,       // number: of the reload; 0 after the start
+  ready,       // number: of the configuration; text: remarks, a line each
   refused,     // number; text: the reasons, a line each
   committed,   // number
   ask_reload,  // number: chosen by the child, comes back with the outcome
@@ -69,8 +68,8 @@ class Channel {
 
   class Listener {
    public:
-    // Both come from the loop, never inside a call to the channel (but receive_rest()). Neither may destroy the channel: dispose
-    // of it.
+    // Both come from the loop, never inside a call to the channel (but receive_rest()). Neither may destroy
+    // the channel: dispose of it.
     virtual void on_message(Message message) = 0;
     // The other side has gone, or broke the rules. Comes once; nothing is sent or received any more.
     virtual void on_channel_closed() = 0;
@@ -90,7 +89,8 @@ class Channel {
   // Never blocks: what the kernel does not take now is queued. Dropped when the channel is closed.
   // REQUIRES: the type is one that this side sends, with a descriptor exactly if its row says so.
   void send(Message message);
-  // Hands what has arrived to the listener, inside this call. For the end, when the other side is known to be dead.
+  // Hands what has arrived to the listener, inside this call. For the end, when the other side is known to be
+  // dead.
   void receive_rest() { on_readable(); }
   bool closed() const { return closed_; }
 

@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "base/log.h"
+#include "control/rollout_book.h"
 #include "process/generation.h"
 #include "process/inheritance.h"
 #include "process/workplace.h"
@@ -13,15 +14,22 @@
 namespace banyan::process {
 namespace {
 
-void build(const std::shared_ptr<Configuration>& configuration, std::vector<config::Diagnostic>& diagnostics) {
+void build(const std::shared_ptr<Configuration>& configuration,
+           std::vector<config::Diagnostic>& diagnostics) {
   auto report = [&diagnostics](const Error& error) { diagnostics.push_back({.message = error.message}); };
   auto segment = shm::Segment::create();
   if (!segment) return report(segment.error());
   shm::Directory directory(*segment);
   if (Result<void> named = add_names(configuration->config, directory); !named) return report(named.error());
   Workplace workplace(*segment, shm::kControllerSlot, {});
-  auto built = Generation::build(configuration, workplace.surroundings(), nullptr, {.strict = true, .run_tests = true});
+  auto built = Generation::build(configuration, workplace.surroundings(), nullptr,
+                                 {.strict = true, .run_tests = true});
   diagnostics.insert(diagnostics.end(), built.diagnostics.begin(), built.diagnostics.end());
+  const config::Config& config = configuration->config;
+  for (std::string& difference : control::live_differences(config.state_dir, config.rollouts)) {
+    diagnostics.push_back(
+        {.severity = config::Diagnostic::Severity::warning, .message = std::move(difference)});
+  }
 }
 
 }  // namespace
@@ -36,7 +44,8 @@ int check_configuration(const CommandLine& line) {
   log::set_level(log::Level::error);  // what is worth saying here is a diagnostic
   if (!config::has_errors(diagnostics)) build(configuration, diagnostics);
   if (!config.user.empty() && geteuid() == 0) {
-    if (auto user = find_user(config.user); !user) diagnostics.push_back({.path = "user", .message = user.error().message});
+    if (auto user = find_user(config.user); !user)
+      diagnostics.push_back({.path = "user", .message = user.error().message});
   }
   bool fine = !config::has_errors(diagnostics);
   if (!line.quiet || !fine) std::fputs(config::to_text(diagnostics).c_str(), stderr);

@@ -8,7 +8,6 @@
 
 #include "base/log.h"
 #include "process/children.h"
-#include "process/children.h"
 #include "process/controller.h"
 #include "process/worker.h"
 #include "shm/processes.h"
@@ -16,8 +15,9 @@
 namespace banyan::process {
 namespace {
 
-// Those that come from a terminal go to its whole process group: the master hears them too, and tells the children
-// what to do. (TERM keeps its default effect: it ends this one process, and another takes its place.)
+// Those that come from a terminal go to its whole process group: the master hears them too, and tells the
+// children what to do. (TERM keeps its default effect: it ends this one process, and another takes its
+// place.)
 void arrange_signals() {
   for (int number : {SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE}) signal(number, SIG_IGN);
   sigset_t none;
@@ -59,7 +59,8 @@ std::string role_name(uint32_t place) {
 }  // namespace
 
 int live_as_child(Inheritance& inheritance, uint32_t place, Fd channel) {
-  // Until its own logs are there, lines go to standard error: the master's sink is a thread that did not come along.
+  // Until its own logs are there, lines go to standard error: the master's sink is a thread that did not come
+  // along.
   log::set_sink(nullptr, nullptr);
   log::set_role(role_name(place));
   inheritance.title.set("banyan: " + place_name(place));
@@ -99,7 +100,8 @@ int Child::run(Role& role) {
   logs_.use(configuration->config.log);
   shm::announce_process(inheritance_.segment, place_, static_cast<uint32_t>(getpid()), configuration->number,
                         workplace_.loop().wall());
-  Result<std::shared_ptr<Generation>> first = build(configuration, false);
+  std::string remarks;
+  Result<std::shared_ptr<Generation>> first = build(configuration, false, remarks);
   if (!first) {
     channel_.send({MessageType::refused, configuration->number, first.error().message});
     return 1;
@@ -107,19 +109,19 @@ int Child::run(Role& role) {
   current_ = std::move(*first);
   role.on_generation(current_, inheritance_.sockets);
   shm::set_process_state(inheritance_.segment, place_, shm::ProcessState::ready);
-  channel_.send({MessageType::ready, configuration->number});
+  channel_.send({MessageType::ready, configuration->number, std::move(remarks)});
   on_second();
   workplace_.loop().run();
   return 0;
 }
 
-Result<std::shared_ptr<Generation>> Child::build(std::shared_ptr<const Configuration> configuration, bool strict) {
-  Generation::Built built = Generation::build(std::move(configuration), workplace_.surroundings(), current_.get(),
-                                              {.strict = strict, .run_tests = false});
+Result<std::shared_ptr<Generation>> Child::build(std::shared_ptr<const Configuration> configuration,
+                                                 bool strict, std::string& remarks) {
+  Generation::Built built = Generation::build(std::move(configuration), workplace_.surroundings(),
+                                              current_.get(), {.strict = strict, .run_tests = false});
   if (config::has_errors(built.diagnostics)) return proxy_error(config::to_text(built.diagnostics));
-  for (const config::Diagnostic& warning : built.diagnostics) {
-    if (place_ == shm::kControllerSlot) LOG(warn, "{}", warning.text());
-  }
+  remarks = config::to_text(built.diagnostics);
+  for (const std::string& line : role_->remarks(built.generation->config())) remarks += line + "\n";
   return std::move(built.generation);
 }
 
@@ -127,18 +129,33 @@ Result<std::shared_ptr<Generation>> Child::build(std::shared_ptr<const Configura
 
 void Child::on_message(Message message) {
   switch (message.type) {
-    case MessageType::listen_socket: next_sockets_[message.text] = std::move(message.fd); break;
-    case MessageType::log_file: on_log_file(std::move(message)); break;
-    case MessageType::prepare: on_prepare(message); break;
-    case MessageType::commit: on_commit(message.number); break;
-    case MessageType::abort: on_abort(); break;
+    case MessageType::listen_socket:
+      next_sockets_[message.text] = std::move(message.fd);
+      break;
+    case MessageType::log_file:
+      on_log_file(std::move(message));
+      break;
+    case MessageType::prepare:
+      on_prepare(message);
+      break;
+    case MessageType::commit:
+      on_commit(message.number);
+      break;
+    case MessageType::abort:
+      on_abort();
+      break;
     case MessageType::drain:
       shm::set_process_state(inheritance_.segment, place_, shm::ProcessState::draining);
       role_->on_drain(Millis(static_cast<Millis::rep>(message.number)));
       break;
-    case MessageType::stop: role_->on_stop(); break;
-    case MessageType::outcome: role_->on_outcome(message.number, Outcome::parse(message.text)); break;
-    default: break;
+    case MessageType::stop:
+      role_->on_stop();
+      break;
+    case MessageType::outcome:
+      role_->on_outcome(message.number, Outcome::parse(message.text));
+      break;
+    default:
+      break;
   }
 }
 
@@ -155,14 +172,15 @@ void Child::on_log_file(Message message) {
 
 void Child::on_prepare(const Message& message) {
   auto configuration = from_memfd(message.fd, static_cast<uint32_t>(message.number));
-  Result<std::shared_ptr<Generation>> built =
-      configuration ? build(std::move(*configuration), true) : Result<std::shared_ptr<Generation>>(configuration.error());
+  std::string remarks;
+  auto built = configuration ? build(std::move(*configuration), true, remarks)
+                             : Result<std::shared_ptr<Generation>>(configuration.error());
   if (!built) {
     channel_.send({MessageType::refused, message.number, built.error().message});
     return on_abort();
   }
   next_ = std::move(*built);
-  channel_.send({MessageType::ready, message.number});
+  channel_.send({MessageType::ready, message.number, std::move(remarks)});
 }
 
 void Child::on_commit(uint64_t number) {

@@ -1,7 +1,9 @@
-// The life of a child: a fresh process within the fork, its line to the master, and the configuration it lives by.
+// The life of a child: a fresh process within the fork, its line to the master, and the configuration it
+// lives by.
 //
 //   fork ─▶ own signals, user, title ─▶ Generation of the inherited configuration ─▶ READY ─▶ role's work
-//   PREPARE: another generation beside the running one ─▶ READY or REFUSED     COMMIT: it takes over     ABORT: it goes
+//   PREPARE: another generation beside the running one ─▶ READY or REFUSED     COMMIT: it takes over ABORT:
+//   it goes
 //
 // Worker and controller differ in their Role, and in nothing here.
 #pragma once
@@ -20,8 +22,8 @@
 
 namespace banyan::process {
 
-// Runs a controller or worker in a process that has just been forked; its exit code. Never touches the loop, the
-// channels or the logs of the master's that it has copies of.
+// Runs a controller or worker in a process that has just been forked; its exit code. Never touches the loop,
+// the channels or the logs of the master's that it has copies of.
 int live_as_child(Inheritance& inheritance, uint32_t place, Fd channel);
 
 class Child;
@@ -31,8 +33,11 @@ class Role {
  public:
   virtual ~Role() = default;
   // Takes over from the one before, if any. `sockets` are the listening sockets by address, of this and other
-  // configurations; they stay open as long as they are in there, and removed ones have to be let go in this call.
+  // configurations; they stay open as long as they are in there, and removed ones have to be let go in this
+  // call.
   virtual void on_generation(std::shared_ptr<Generation> generation, const NamedFds& sockets) = 0;
+  // What the operator should know of a configuration that was prepared, a line each.
+  virtual std::vector<std::string> remarks(const config::Config& next) const = 0;
   // Take no new work, end what is under way within `time`, then call Child::finish().
   virtual void on_drain(Millis time) = 0;
   // Cut off what is under way, then call Child::finish().
@@ -78,8 +83,9 @@ class Child final : Channel::Listener {
   void on_abort();
   void on_log_file(Message message);
   uint64_t ask(MessageType type);
-  // The reasons as lines if it cannot be built.
-  Result<std::shared_ptr<Generation>> build(std::shared_ptr<const Configuration> configuration, bool strict);
+  // The reasons as lines if it cannot be built. `remarks` gets what is worth knowing though it can.
+  Result<std::shared_ptr<Generation>> build(std::shared_ptr<const Configuration> configuration, bool strict,
+                                            std::string& remarks);
   void close_unnamed();
   void on_second();
 

@@ -37,10 +37,12 @@ Children::Child::Child(Children& owner_children, uint32_t its_place, pid_t its_p
       born(owner.loop_.now()),
       channel(owner.loop_, std::move(channel_fd), Channel::Side::master, *this) {}
 
-void Children::Child::on_message(Message message) { owner.observer_.on_child_message(place, std::move(message)); }
+void Children::Child::on_message(Message message) {
+  owner.observer_.on_child_message(place, std::move(message));
+}
 
-// It is dying, or does not speak our language: in both cases SIGCHLD tells the rest. Not reaped yet, the number is
-// still this child's.
+// It is dying, or does not speak our language: in both cases SIGCHLD tells the rest. Not reaped yet, the
+// number is still this child's.
 void Children::Child::on_channel_closed() {
   if (pid > 0) ::kill(pid, SIGKILL);
 }
@@ -83,8 +85,8 @@ void Children::start_waiting() {
   }
 }
 
-// Signals are held back from before the fork until the child has made its own arrangements: a signal between would be
-// handled in the child with the master's.
+// Signals are held back from before the fork until the child has made its own arrangements: a signal between
+// would be handled in the child with the master's.
 void Children::spawn(Place& place) {
   auto pair = Channel::make_pair();
   if (!pair) {
@@ -159,7 +161,8 @@ void Children::reap() {
 void Children::bury(Place& place, int status) {
   place.child->channel.receive_rest();  // why it ended may be in its last words
   State last_state = place.child->state;
-  std::string what = fmt::format("{} (process {}) {}", place_name(place.number), place.child->pid, how_it_ended(status));
+  std::string what =
+      fmt::format("{} (process {}) {}", place_name(place.number), place.child->pid, how_it_ended(status));
   place.child->pid = 0;
   loop_.dispose(std::move(place.child));
   retirement_.retire_slot(place.number);

@@ -48,7 +48,8 @@ class Children {
   Children(const Children&) = delete;
   Children& operator=(const Children&) = delete;
 
-  // The place is to have a living child: starts one now, and a new one whenever it dies. No-op when it has one.
+  // The place is to have a living child: starts one now, and a new one whenever it dies. No-op when it has
+  // one.
   void keep_alive(uint32_t place);
   // The place may stay empty when its child is gone.
   void let_go(uint32_t place);

@@ -16,7 +16,8 @@ Clients::~Clients() {
 
 void Clients::add(std::unique_ptr<net::Stream> stream, const net::IpAddress& peer, uint16_t local_port) {
   http::ConnectionInfo info{.peer = peer, .local_port = local_port, .id = ++last_id_};
-  auto connection = std::make_unique<http::H1Inbound>(loop_, streams_, front_, static_cast<http::InboundOwner&>(*this), std::move(stream), info);
+  auto connection = std::make_unique<http::H1Inbound>(
+      loop_, streams_, front_, static_cast<http::InboundOwner&>(*this), std::move(stream), info);
   if (!connection->start()) {
     LOG(warn, "a new connection cannot be watched: out of memory or watches");
     return;

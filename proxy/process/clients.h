@@ -1,4 +1,5 @@
-// The clients' connections that one front answers: in a worker all of them, in the controller those of one admin door.
+// The clients' connections that one front answers: in a worker all of them, in the controller those of one
+// admin door.
 #pragma once
 
 #include <cstddef>

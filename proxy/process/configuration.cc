@@ -15,8 +15,7 @@ namespace {
 // A mapping that ends with its scope.
 class Mapping {
  public:
-  Mapping(int fd, size_t size)
-      : size_(size), bytes_(mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0)) {}
+  Mapping(int fd, size_t size) : size_(size), bytes_(mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0)) {}
   ~Mapping() {
     if (ok()) munmap(bytes_, size_);
   }
@@ -35,7 +34,8 @@ class Mapping {
 const config::LoadOptions& load_options() {
   static const config::LoadOptions options = [] {
     config::LoadOptions made;
-    for (const handler::HandlerType& type : handlers::all_handlers()) made.handler_types.push_back(&type.options);
+    for (const handler::HandlerType& type : handlers::all_handlers())
+      made.handler_types.push_back(&type.options);
     made.check_regex = [](std::string_view pattern) {
       auto regex = route::compile_regex(std::string(pattern));
       return regex ? std::string() : regex.error().message;

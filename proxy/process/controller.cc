@@ -30,8 +30,10 @@ void Controller::on_generation(std::shared_ptr<Generation> generation, const Nam
   if (first) open(config());
   book_->adopt(config().rollouts);
   probes_.switch_to(config().upstreams);
+  // Without one (the address is gone from the configuration, but open until a restart) the old one stays.
+  const std::string& token = config().admin.token.value;
   for (auto& door : doors_) {
-    if (!door->local()) door->set_token(config().admin.token.value);
+    if (!door->local() && !token.empty()) door->set_token(token);
   }
 }
 
@@ -39,12 +41,16 @@ void Controller::on_generation(std::shared_ptr<Generation> generation, const Nam
 void Controller::open(const config::Config& config) {
   Workplace& here = child_.workplace();
   book_ = control::RolloutBook::open(config.state_dir, here.segment(), here.directory(), here.loop());
-  api_ = std::make_unique<admin::Api>(admin::Sources{*this, *book_, here.segment(), here.directory(), here.loop(),
-                                                     here.buffers(), version()});
+  api_ = std::make_unique<admin::Api>(admin::Sources{*this, *book_, here.segment(), here.directory(),
+                                                     here.loop(), here.buffers(), version()});
   for (const auto& [address, fd] : child_.admin_sockets()) {
     doors_.push_back(std::make_unique<AdminDoor>(
         AdminDoor::Surroundings{here.loop(), here.buffers(), scratch_, *api_}, fd.get(), address));
   }
+}
+
+std::vector<std::string> Controller::remarks(const config::Config& next) const {
+  return control::live_differences(next.state_dir, next.rollouts);
 }
 
 void Controller::on_drain(Millis) { child_.finish(); }

@@ -1,5 +1,6 @@
-// The controller: the only writer of rollout state and health, and the one that serves the admin API. It builds the
-// same generations as the workers, and before them: to see that a configuration can be built, and to explain.
+// The controller: the only writer of rollout state and health, and the one that serves the admin API. It
+// builds the same generations as the workers, and before them: to see that a configuration can be built, and
+// to explain.
 #pragma once
 
 #include <memory>
@@ -23,6 +24,7 @@ class Controller final : public Role, private admin::Backend {
 
   // Role
   void on_generation(std::shared_ptr<Generation> generation, const NamedFds& sockets) override;
+  std::vector<std::string> remarks(const config::Config& next) const override;
   void on_drain(Millis time) override;
   void on_stop() override;
   void on_second() override {}

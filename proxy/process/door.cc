@@ -46,7 +46,11 @@ class Door::Greeting final : public event::Disposable {
 };
 
 Door::Door(event::Loop& loop, int fd, std::string address, Owner& owner)
-    : loop_(loop), fd_(fd), address_(std::move(address)), owner_(owner), listener_(loop, fd, address_, *this) {}
+    : loop_(loop),
+      fd_(fd),
+      address_(std::move(address)),
+      owner_(owner),
+      listener_(loop, fd, address_, *this) {}
 
 Door::~Door() = default;
 

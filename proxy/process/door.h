@@ -1,4 +1,5 @@
-// One listening socket: accepts, reads the PROXY header where the listener says so, and hands on what is a client.
+// One listening socket: accepts, reads the PROXY header where the listener says so, and hands on what is a
+// client.
 #pragma once
 
 #include <poll.h>

@@ -21,7 +21,8 @@ bool has_line_break(std::string_view text) { return text.find_first_of("\r\n") !
 // What a client would write.
 Result<std::string> head_text(const admin::ExplainRequest& request) {
   std::string text = fmt::format("{} {} HTTP/1.1\r\n", request.method, request.path);
-  bool broken = has_line_break(request.method) || has_line_break(request.path) || has_line_break(request.host);
+  bool broken =
+      has_line_break(request.method) || has_line_break(request.path) || has_line_break(request.host);
   bool has_host = false;
   for (const auto& [name, value] : request.headers) {
     broken = broken || has_line_break(name) || has_line_break(value);
@@ -104,15 +105,18 @@ std::string picked_server(Generation& generation, std::string_view endpoint, con
 
 }  // namespace
 
-Result<admin::Explanation> explain(Generation& generation, const admin::ExplainRequest& request, Random& random) {
-  auto peer = request.client_ip == "unix:" ? net::IpAddress::unix_peer() : net::IpAddress::parse(request.client_ip);
+Result<admin::Explanation> explain(Generation& generation, const admin::ExplainRequest& request,
+                                   Random& random) {
+  auto peer =
+      request.client_ip == "unix:" ? net::IpAddress::unix_peer() : net::IpAddress::parse(request.client_ip);
   if (!peer) return client_error(400, "client_ip is not an address: " + request.client_ip);
   Result<std::string> text = head_text(request);
   if (!text) return std::move(text).error();
   BlockPool blocks(std::max(BufferPools::kLarge, text->size()), 0);
   http::RequestHead head;
   if (Result<void> parsed = parse_head(*text, blocks, head); !parsed) {
-    return client_error(400, fmt::format("a client would get {}: {}", parsed.error().status, parsed.error().message));
+    return client_error(
+        400, fmt::format("a client would get {}: {}", parsed.error().status, parsed.error().message));
   }
   exchange::Identity identity(head, *peer, request.tls, generation.config().trusted_proxies, random);
   std::shared_ptr<const exchange::Site> site = generation.site();

@@ -1,5 +1,6 @@
-// Everything that is built from one configuration in a worker or the controller: handlers, upstream groups, rollouts,
-// routes, the Lua script, TLS contexts. Complete and immutable once built; a reload makes another one beside it.
+// Everything that is built from one configuration in a worker or the controller: handlers, upstream groups,
+// rollouts, routes, the Lua script, TLS contexts. Complete and immutable once built; a reload makes another
+// one beside it.
 //
 //   Worker ── current ──▶ Generation ◀── Exchange (each holds the one it began with)
 //                             │ shared, if its configuration is the same in both
@@ -51,8 +52,8 @@ class Generation final : public route::TargetBook, public std::enable_shared_fro
     std::vector<config::Diagnostic> diagnostics;  // all there are
   };
 
-  // Builds all of it, whatever goes wrong on the way, so that all diagnostics come at once. `previous` may be null; what
-  // is the same in it is shared with it.
+  // Builds all of it, whatever goes wrong on the way, so that all diagnostics come at once. `previous` may be
+  // null; what is the same in it is shared with it.
   static Built build(std::shared_ptr<const Configuration> configuration, const Surroundings& surroundings,
                      const Generation* previous, const Options& options);
   ~Generation();
@@ -93,12 +94,14 @@ class Generation final : public route::TargetBook, public std::enable_shared_fro
     route::Target target;
   };
 
-  explicit Generation(std::shared_ptr<const Configuration> configuration) : configuration_(std::move(configuration)) {}
+  explicit Generation(std::shared_ptr<const Configuration> configuration)
+      : configuration_(std::move(configuration)) {}
 
   std::shared_ptr<const Configuration> configuration_;
   std::map<std::string, std::shared_ptr<HandlerHolder>, std::less<>> handlers_;
   std::map<std::string, UpstreamHolder, std::less<>> upstreams_;
-  std::map<std::string, std::unique_ptr<TargetHolder>, std::less<>> targets_;  // by "upstream.node", "rollout.x" …
+  std::map<std::string, std::unique_ptr<TargetHolder>, std::less<>>
+      targets_;  // by "upstream.node", "rollout.x" …
   std::unique_ptr<lua::Script> script_;
   std::unique_ptr<route::Router> router_;
   std::vector<std::unique_ptr<net::TlsContext>> tls_contexts_;

@@ -42,7 +42,8 @@ Result<void> add_all(shm::Kind kind, const Entries& entries, shm::Directory& dir
 uint32_t count_workers(const config::Config& config) {
   uint32_t count = config.workers;
   cpu_set_t cpus;
-  if (count == 0) count = sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? static_cast<uint32_t>(CPU_COUNT(&cpus)) : 1;
+  if (count == 0)
+    count = sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? static_cast<uint32_t>(CPU_COUNT(&cpus)) : 1;
   return std::clamp<uint32_t>(count, 1, shm::kWorkers);
 }
 
@@ -56,7 +57,8 @@ NamedFds open_missing_sockets(const config::Config& config, const NamedFds& have
     if (fd) {
       opened.emplace(name, std::move(*fd));
     } else {
-      diagnostics.push_back({.where = listener.where, .path = "listener.address", .message = fd.error().message});
+      diagnostics.push_back(
+          {.where = listener.where, .path = "listener.address", .message = fd.error().message});
     }
   }
   return opened;
@@ -78,9 +80,9 @@ Result<NamedFds> open_admin_sockets(const config::Admin& admin) {
 
 void close_unnamed_sockets(const config::Config& config, NamedFds& sockets) {
   std::erase_if(sockets, [&config](const auto& entry) {
-    bool named = std::any_of(config.listeners.begin(), config.listeners.end(), [&entry](const auto& listener) {
-      return listener.address.text() == entry.first;
-    });
+    bool named =
+        std::any_of(config.listeners.begin(), config.listeners.end(),
+                    [&entry](const auto& listener) { return listener.address.text() == entry.first; });
     auto address = config::parse_address(entry.first);
     if (!named && address) net::remove_socket_file(*address);
     return !named;
@@ -103,7 +105,8 @@ Result<void> add_names(const config::Config& config, shm::Directory& directory) 
   if (done) done = add_all(shm::Kind::upstream, config.upstreams, directory);
   if (done) done = add_all(shm::Kind::rollout, config.rollouts, directory);
   if (done) done = add_all(shm::Kind::handler, config.handlers, directory);
-  for (size_t i = 0; done && i < config.upstreams.size(); ++i) done = add_servers(config.upstreams[i], directory);
+  for (size_t i = 0; done && i < config.upstreams.size(); ++i)
+    done = add_servers(config.upstreams[i], directory);
   if (done && !config.lua.routes.empty()) {
     auto number = directory.add(shm::Kind::script, config.lua.routes.path);
     if (!number) return std::move(number).error();

@@ -32,12 +32,12 @@ struct Inheritance {
   uint32_t worker_count = 0;
 };
 
-// How many workers a configuration asks for: its number, or one for each CPU this process may use (at most as many as
-// the segment has slots).
+// How many workers a configuration asks for: its number, or one for each CPU this process may use (at most as
+// many as the segment has slots).
 uint32_t count_workers(const config::Config& config);
 
-// Opens the listening sockets that `config` names and `have` has not. What cannot be opened is a diagnostic at the
-// place of its listener; then the result is of no use.
+// Opens the listening sockets that `config` names and `have` has not. What cannot be opened is a diagnostic
+// at the place of its listener; then the result is of no use.
 NamedFds open_missing_sockets(const config::Config& config, const NamedFds& have,
                               std::vector<config::Diagnostic>& diagnostics);
 // The admin socket (0600) and the admin TCP address.

@@ -26,13 +26,19 @@ void fill_standard_descriptors() {
 
 int act(const CommandLine& line, const ProcessTitle& title) {
   switch (line.action) {
-    case CommandLine::Action::run: return start_master(line, title);
+    case CommandLine::Action::run:
+      return start_master(line, title);
     case CommandLine::Action::test:
-    case CommandLine::Action::print: return check_configuration(line);
-    case CommandLine::Action::order: return send_order(line);
-    case CommandLine::Action::version: return fmt::print("banyan {}\n", version()), 0;
-    case CommandLine::Action::build: return fmt::print("{}", build_details()), 0;
-    case CommandLine::Action::help: return fmt::print("{}", usage()), 0;
+    case CommandLine::Action::print:
+      return check_configuration(line);
+    case CommandLine::Action::order:
+      return send_order(line);
+    case CommandLine::Action::version:
+      return fmt::print("banyan {}\n", version()), 0;
+    case CommandLine::Action::build:
+      return fmt::print("{}", build_details()), 0;
+    case CommandLine::Action::help:
+      return fmt::print("{}", usage()), 0;
   }
   return 2;
 }

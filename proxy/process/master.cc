@@ -46,13 +46,15 @@ int Master::run() {
   }
   for (const auto& [path, fd] : inheritance_.logs) logs_.put(path, duplicate(fd));
   logs_.use(config.log);
-  shm::announce_process(inheritance_.segment, shm::kMasterSlot, static_cast<uint32_t>(getpid()), 1, loop_.wall());
+  shm::announce_process(inheritance_.segment, shm::kMasterSlot, static_cast<uint32_t>(getpid()), 1,
+                        loop_.wall());
   watch_signals();
   // The controller first: if the configuration cannot be built, one process says so.
   children_.keep_alive(shm::kControllerSlot);
   loop_.run();
   for (const auto& [name, fd] : inheritance_.sockets) net::remove_socket_file(*config::parse_address(name));
-  for (const auto& [name, fd] : inheritance_.admin_sockets) net::remove_socket_file(*config::parse_address(name));
+  for (const auto& [name, fd] : inheritance_.admin_sockets)
+    net::remove_socket_file(*config::parse_address(name));
   pid_file_.remove();
   LOG(notice, "stopped");
   return exit_code_;
@@ -60,12 +62,13 @@ int Master::run() {
 
 // ---------------------------------------------------------------- signals
 
-// Signals are blocked and read from a descriptor, so that a child, which has no use for the master's, inherits no
-// handler and no half-handled signal.
+// Signals are blocked and read from a descriptor, so that a child, which has no use for the master's,
+// inherits no handler and no half-handled signal.
 void Master::watch_signals() {
   sigset_t set;
   sigemptyset(&set);
-  for (int number : {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH, SIGCHLD}) sigaddset(&set, number);
+  for (int number : {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH, SIGCHLD})
+    sigaddset(&set, number);
   CHECK(sigprocmask(SIG_BLOCK, &set, nullptr) == 0);
   signals_ = Fd(signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
   CHECK(signals_);
@@ -79,13 +82,27 @@ void Master::on_signals() {
   while (read(signals_.get(), &signal, sizeof signal) == sizeof signal) {
     switch (signal.ssi_signo) {
       case SIGTERM:
-      case SIGINT: on_stop(); break;
-      case SIGQUIT: on_quit(); break;
-      case SIGHUP: on_reload(); break;
-      case SIGUSR1: on_reopen(); break;
-      case SIGUSR2: on_upgrade(); break;
-      case SIGWINCH: on_drain_workers(); break;
-      case SIGCHLD: children_.reap(); break;
+      case SIGINT:
+        on_stop();
+        break;
+      case SIGQUIT:
+        on_quit();
+        break;
+      case SIGHUP:
+        on_reload();
+        break;
+      case SIGUSR1:
+        on_reopen();
+        break;
+      case SIGUSR2:
+        on_upgrade();
+        break;
+      case SIGWINCH:
+        on_drain_workers();
+        break;
+      case SIGCHLD:
+        children_.reap();
+        break;
     }
   }
 }
@@ -125,7 +142,9 @@ void Master::on_reopen() {
   if (!outcome.done) LOG(error, "cannot open the logs again: {}", fmt::join(outcome.lines, "; "));
 }
 
-void Master::on_upgrade() { LOG(warn, "the upgrade signal (USR2) is not supported yet; nothing was changed"); }
+void Master::on_upgrade() {
+  LOG(warn, "the upgrade signal (USR2) is not supported yet; nothing was changed");
+}
 
 // In a terminal this signal means that the window has another size (nginx obeys it only as a daemon, too).
 void Master::on_drain_workers() {
@@ -144,9 +163,12 @@ void Master::start_workers() {
   for (uint32_t i = 0; i < inheritance_.worker_count; ++i) children_.keep_alive(shm::worker_slot(i));
 }
 
-void Master::on_child_ready(uint32_t place) {
+void Master::on_child_ready(uint32_t place, const Message& message) {
   if (children_.state(place) != Children::State::starting) return;
   children_.set_state(place, Children::State::ready);
+  if (place == shm::kControllerSlot) {
+    for (const std::string& remark : split_lines(message.text)) LOG(warn, "{}", remark);
+  }
   if (phase_ != Phase::starting) return;
   if (place == shm::kControllerSlot) start_workers();
   size_t ready = 0;
@@ -174,14 +196,16 @@ void Master::fail_start(const std::string& reasons) {
   stop_children();
 }
 
-int Master::live(uint32_t place, Fd channel) { return live_as_child(inheritance_, place, std::move(channel)); }
+int Master::live(uint32_t place, Fd channel) {
+  return live_as_child(inheritance_, place, std::move(channel));
+}
 
 // ---------------------------------------------------------------- children
 
 void Master::on_child_message(uint32_t place, Message message) {
   switch (message.type) {
     case MessageType::ready:
-      on_child_ready(place);
+      on_child_ready(place, message);
       return reload_.on_message(place, message);
     case MessageType::refused:
       if (phase_ == Phase::starting) return fail_start(message.text);
@@ -189,17 +213,22 @@ void Master::on_child_message(uint32_t place, Message message) {
         LOG(error, "{} cannot start: {}", place_name(place), message.text);
       }
       return reload_.on_message(place, message);
-    case MessageType::committed: return reload_.on_message(place, message);
-    case MessageType::ask_reload: return on_reload_asked(place, message.number);
-    case MessageType::ask_reopen: return answer(place, message.number, reopen_logs());
-    default: return;
+    case MessageType::committed:
+      return reload_.on_message(place, message);
+    case MessageType::ask_reload:
+      return on_reload_asked(place, message.number);
+    case MessageType::ask_reopen:
+      return answer(place, message.number, reopen_logs());
+    default:
+      return;
   }
 }
 
 void Master::on_child_death(uint32_t place, Children::State last_state) {
   if (phase_ == Phase::starting) {
     fail_start(fmt::format("banyan: {} died while starting", place_name(place)));
-  } else if (place != shm::kControllerSlot && last_state != Children::State::draining && phase_ == Phase::running) {
+  } else if (place != shm::kControllerSlot && last_state != Children::State::draining &&
+             phase_ == Phase::running) {
     counters_.counter(shm::Metric::worker_deaths).add();
   }
   reload_.on_death(place);

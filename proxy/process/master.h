@@ -4,8 +4,8 @@
 //   QUIT       stop gracefully        USR1   open the logs again        CHLD    replace the dead
 //   USR2       upgrade: not yet
 //
-// It runs no handler and no Lua, and reads nothing that clients send. When it is killed its children end at once
-// (PR_SET_PDEATHSIG); when it ends in order it ends them first.
+// It runs no handler and no Lua, and reads nothing that clients send. When it is killed its children end at
+// once (PR_SET_PDEATHSIG); when it ends in order it ends them first.
 #pragma once
 
 #include <optional>
@@ -54,7 +54,7 @@ class Master final : Children::Observer, Reload::Observer {
   void on_upgrade();
   void on_drain_workers();
 
-  void on_child_ready(uint32_t place);
+  void on_child_ready(uint32_t place, const Message& message);
   void start_workers();
   void finish_start();
   void fail_start(const std::string& reasons);

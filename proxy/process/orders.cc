@@ -114,10 +114,14 @@ int send_order(const CommandLine& line) {
     return 1;
   }
   switch (line.order) {
-    case Order::stop: return send_signal(loaded.config, SIGTERM);
-    case Order::quit: return send_signal(loaded.config, SIGQUIT);
-    case Order::reopen: return send_signal(loaded.config, SIGUSR1);
-    default: return reload(loaded.config);
+    case Order::stop:
+      return send_signal(loaded.config, SIGTERM);
+    case Order::quit:
+      return send_signal(loaded.config, SIGQUIT);
+    case Order::reopen:
+      return send_signal(loaded.config, SIGUSR1);
+    default:
+      return reload(loaded.config);
   }
 }
 

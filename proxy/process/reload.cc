@@ -61,10 +61,10 @@ std::optional<Reload::Candidate> Reload::read(std::vector<std::string>& reasons)
   configuration->sources = config::read_sources(request_, load_options());
   config::Loaded loaded = config::parse(configuration->sources, load_options());
   configuration->config = std::move(loaded.config);
-  Candidate candidate{.configuration = configuration, .sockets = {}, .logs = {}, .memory = {}, .round = Round({})};
+  Candidate candidate{
+      .configuration = configuration, .sockets = {}, .logs = {}, .memory = {}, .round = Round({})};
   if (loaded.ok()) {
-    candidate.sockets =
-        open_missing_sockets(configuration->config, inheritance_.sockets, loaded.diagnostics);
+    candidate.sockets = open_missing_sockets(configuration->config, inheritance_.sockets, loaded.diagnostics);
   }
   if (!loaded.ok()) {
     reasons = to_lines(loaded.diagnostics);
@@ -97,7 +97,8 @@ Result<void> Reload::open_needed(Candidate& candidate) {
 // Those that drain serve the old configuration to its end.
 std::vector<uint32_t> Reload::participants() const {
   std::vector<uint32_t> places = children_.living();
-  std::erase_if(places, [this](uint32_t place) { return children_.state(place) == Children::State::draining; });
+  std::erase_if(places,
+                [this](uint32_t place) { return children_.state(place) == Children::State::draining; });
   return places;
 }
 
@@ -151,7 +152,13 @@ void Reload::switch_over() {
 void Reload::on_message(uint32_t place, const Message& message) {
   if (!candidate_ || message.number != candidate_->configuration->number) return;
   Round& round = candidate_->round;
-  if (message.type == MessageType::ready) round.on_ready(place);
+  if (message.type == MessageType::ready) {
+    round.on_ready(place);
+    // All children see the same; one voice is enough.
+    if (place == shm::kControllerSlot) {
+      for (std::string& line : split_lines(message.text)) candidate_->warnings.push_back(std::move(line));
+    }
+  }
   if (message.type == MessageType::refused) round.on_refused(place, place_name(place), message.text);
   if (message.type == MessageType::committed) round.on_committed(place);
   follow();

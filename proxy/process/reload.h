@@ -1,11 +1,11 @@
-// Reload in place, the master's part: reads and checks the new configuration, opens what it needs, and lets all
-// children switch together or not at all (round.h).
+// Reload in place, the master's part: reads and checks the new configuration, opens what it needs, and lets
+// all children switch together or not at all (round.h).
 //
 //   master:  read · check · open sockets and logs ─▶ PREPARE ─▶ … READY ─▶ COMMIT ─▶ … COMMITTED ─▶ outcome
 //                    any error ──────────────────────▶ outcome: refused, everything new is closed again
 //
-// Between the two phases the new configuration becomes the current one, so that whoever is started from then on begins
-// with it. Keys that need a restart keep their old effect; a warning names them.
+// Between the two phases the new configuration becomes the current one, so that whoever is started from then
+// on begins with it. Keys that need a restart keep their old effect; a warning names them.
 #pragma once
 
 #include <functional>
@@ -43,9 +43,11 @@ class Reload {
   Reload(event::Loop& loop, Inheritance& inheritance, shm::Directory& directory, Children& children,
          config::SourceRequest request, Observer& observer);
 
-  // Asks for a reload that reads the files after this call. Requests that come while one is running share the next.
+  // Asks for a reload that reads the files after this call. Requests that come while one is running share the
+  // next.
   void ask(Answer answer);
-  // Ends the one that is running and those asked for, refused for that reason; one that has come to COMMIT goes on.
+  // Ends the one that is running and those asked for, refused for that reason; one that has come to COMMIT
+  // goes on.
   void cancel(const std::string& reason);
   bool running() const { return candidate_.has_value(); }
 

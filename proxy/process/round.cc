@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "process/outcome.h"
+
 namespace banyan::process {
 
 Round::Round(std::vector<uint32_t> places) {
@@ -40,12 +42,7 @@ void Round::on_ready(uint32_t place) {
 void Round::on_refused(uint32_t place, const std::string& who, const std::string& reasons) {
   if (phase_ != Phase::preparing || !find(place)) return;
   phase_ = Phase::refused;
-  size_t begin = 0;
-  while (begin < reasons.size()) {
-    size_t end = std::min(reasons.find('\n', begin), reasons.size());
-    if (end > begin) refuse(reasons.substr(begin, end - begin));
-    begin = end + 1;
-  }
+  for (std::string& reason : split_lines(reasons)) refuse(std::move(reason));
   if (reasons_.empty()) refuse(who + " refused it");
 }
 
@@ -86,7 +83,8 @@ bool Round::all(Answer answer) const {
 
 void Round::refuse(std::string reason) {
   phase_ = Phase::refused;
-  if (std::find(reasons_.begin(), reasons_.end(), reason) == reasons_.end()) reasons_.push_back(std::move(reason));
+  if (std::find(reasons_.begin(), reasons_.end(), reason) == reasons_.end())
+    reasons_.push_back(std::move(reason));
 }
 
 void Round::advance() {

@@ -1,11 +1,11 @@
-// One reload among the children, as a table of who has said what; no process, no timer, so that every order of events
-// can be tried out.
+// One reload among the children, as a table of who has said what; no process, no timer, so that every order
+// of events can be tried out.
 //
 //   preparing ── all ready ─▶ committing ── all committed ─▶ applied
 //       └─ one refused, died or was too slow ─▶ refused
 //
-// The first participant is asked alone (it is the controller): a configuration that crashes who builds it costs one
-// process that serves no traffic. The others follow when it is ready.
+// The first participant is asked alone (it is the controller): a configuration that crashes who builds it
+// costs one process that serves no traffic. The others follow when it is ready.
 #pragma once
 
 #include <cstdint>
@@ -33,11 +33,11 @@ class Round {
   // `reasons`: lines. `who`: for a message when there are none.
   void on_refused(uint32_t place, const std::string& who, const std::string& reasons);
   void on_committed(uint32_t place);
-  // While preparing that refuses the configuration (it may be what killed the child); later its successor begins with
-  // the new configuration, so it counts as committed.
+  // While preparing that refuses the configuration (it may be what killed the child); later its successor
+  // begins with the new configuration, so it counts as committed.
   void on_death(uint32_t place, const std::string& who);
-  // The time for this phase is over. While committing the missing ones are given up: end them, their successors begin
-  // with the new configuration.
+  // The time for this phase is over. While committing the missing ones are given up: end them, their
+  // successors begin with the new configuration.
   void on_time_out();
 
  private:

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -31,21 +32,23 @@ std::shared_ptr<const Configuration> read(const CommandLine& line) {
   return configuration;
 }
 
-// A folder of ours that is made now belongs to the user who will write there.
+// A folder of ours belongs to the user who writes there; one that somebody made for us as root is given to
+// him.
 Result<void> make_folder(const std::string& path, std::filesystem::perms permissions, const User* owner) {
   std::error_code error;
   bool made = std::filesystem::create_directories(path, error);
+  if (!error && made) std::filesystem::permissions(path, permissions, error);
   if (error) return proxy_error("make " + path + ": " + error.message());
-  if (!made) return {};
-  std::filesystem::permissions(path, permissions, error);
-  if (error) return proxy_error("make " + path + ": " + error.message());
-  if (owner && chown(path.c_str(), owner->uid, owner->gid) != 0) return system_error("chown " + path, errno);
+  struct stat status {};
+  if (!owner || stat(path.c_str(), &status) != 0 || status.st_uid != 0) return {};
+  if (chown(path.c_str(), owner->uid, owner->gid) != 0) return system_error("chown " + path, errno);
   return {};
 }
 
 Result<void> make_folders(const config::Config& config, const User* user) {
   using std::filesystem::perms;
-  perms for_all = perms::owner_all | perms::group_read | perms::group_exec | perms::others_read | perms::others_exec;
+  perms for_all =
+      perms::owner_all | perms::group_read | perms::group_exec | perms::others_read | perms::others_exec;
   if (Result<void> made = make_folder(config.run_dir, for_all, nullptr); !made) return made;
   return make_folder(config.state_dir, perms::owner_all | perms::group_read | perms::group_exec, user);
 }
@@ -106,7 +109,8 @@ int start_master(const CommandLine& line, const ProcessTitle& title) {
   signal(SIGPIPE, SIG_IGN);
   Result<std::optional<User>> user = choose_user(config);
   if (!user) return fail(user.error().message);
-  if (Result<void> made = make_folders(config, *user ? &**user : nullptr); !made) return fail(made.error().message);
+  if (Result<void> made = make_folders(config, *user ? &**user : nullptr); !made)
+    return fail(made.error().message);
 
   std::optional<Daemon> daemon;
   if (config.daemon) {
@@ -119,9 +123,15 @@ int start_master(const CommandLine& line, const ProcessTitle& title) {
   if (!pid_file) return fail(pid_file.error().message);
   Result<shm::Segment> segment = shm::Segment::create();
   if (!segment) return fail(segment.error().message);
-  Inheritance inheritance{.current = configuration, .sockets = {}, .admin_sockets = {}, .logs = {},
-                          .segment = std::move(*segment), .user = std::move(*user), .ticket_secret = {},
-                          .title = title, .master = getpid(),
+  Inheritance inheritance{.current = configuration,
+                          .sockets = {},
+                          .admin_sockets = {},
+                          .logs = {},
+                          .segment = std::move(*segment),
+                          .user = std::move(*user),
+                          .ticket_secret = {},
+                          .title = title,
+                          .master = getpid(),
                           .worker_count = count_workers(config)};
   if (Result<void> opened = open_everything(inheritance); !opened) {
     pid_file->remove();

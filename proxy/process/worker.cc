@@ -51,7 +51,8 @@ void Worker::open_doors(const NamedFds& sockets) {
     auto socket = sockets.find(address);
     CHECK(socket != sockets.end());
     auto& door = doors_[address];
-    if (!door) door = std::make_unique<Door>(loop_, socket->second.get(), address, static_cast<Door::Owner&>(*this));
+    if (!door)
+      door = std::make_unique<Door>(loop_, socket->second.get(), address, static_cast<Door::Owner&>(*this));
     door->expect_proxy_header(listener.proxy_protocol, generation_->config().client.timeouts.tls_handshake);
   }
   open_or_pause();
@@ -63,8 +64,9 @@ void Worker::on_client(Door& door, int fd, const net::IpAddress& peer) {
   const Generation::Listening* listening = generation_->find_door(door.address());
   CHECK(listening);
   child_.workplace().counters().counter(shm::Metric::connections_accepted).add();
-  clients_.add(listening->tls ? net::make_tls_stream(loop_, fd, *listening->tls) : net::make_plain_stream(loop_, fd),
-               peer, listening->listener->address.port);
+  clients_.add(
+      listening->tls ? net::make_tls_stream(loop_, fd, *listening->tls) : net::make_plain_stream(loop_, fd),
+      peer, listening->listener->address.port);
 }
 
 void Worker::on_clients_changed() {
@@ -78,7 +80,8 @@ void Worker::on_clients_changed() {
 void Worker::open_or_pause() {
   bool was_full = full_;
   full_ = clients_.count() >= most_clients_;
-  if (full_ && !was_full) LOG(warn, "worker_connections ({}) reached: new clients have to wait", most_clients_);
+  if (full_ && !was_full)
+    LOG(warn, "worker_connections ({}) reached: new clients have to wait", most_clients_);
   for (auto& [address, door] : doors_) {
     if (full_) {
       door->pause();
@@ -108,7 +111,8 @@ void Worker::on_drain(Millis time) {
 
 // The socket stays open while others use it, so those who come later are theirs.
 void Worker::close_doors_when_quiet() {
-  bool quiet = std::all_of(doors_.begin(), doors_.end(), [](const auto& entry) { return entry.second->quiet(); });
+  bool quiet =
+      std::all_of(doors_.begin(), doors_.end(), [](const auto& entry) { return entry.second->quiet(); });
   if (!quiet && loop_.now() - closing_since_ < kLongestQueue) return quiet_timer_.start(Millis(1));
   doors_.clear();
   child_.close_sockets();

@@ -1,9 +1,10 @@
-// A worker: accepts clients on the shared listening sockets, speaks HTTP/1 with them, and lets exchanges answer.
+// A worker: accepts clients on the shared listening sockets, speaks HTTP/1 with them, and lets exchanges
+// answer.
 //
 //   Door (one for each listening socket) ─▶ Clients: H1Inbound … ── requests ─▶ Front ─▶ Exchange
 //
-// Draining: accept who waits in the kernel's queue already, then nobody; close idle connections, let busy ones end with
-// "Connection: close", and cut what is left when the time is over.
+// Draining: accept who waits in the kernel's queue already, then nobody; close idle connections, let busy
+// ones end with "Connection: close", and cut what is left when the time is over.
 #pragma once
 
 #include <map>
@@ -19,12 +20,16 @@
 
 namespace banyan::process {
 
-class Worker final : public Role, private Door::Owner, private Clients::Observer, private exchange::AccessLog {
+class Worker final : public Role,
+                     private Door::Owner,
+                     private Clients::Observer,
+                     private exchange::AccessLog {
  public:
   explicit Worker(Child& child);
   ~Worker() override;
 
   void on_generation(std::shared_ptr<Generation> generation, const NamedFds& sockets) override;
+  std::vector<std::string> remarks(const config::Config&) const override { return {}; }
   void on_drain(Millis time) override;
   void on_stop() override;
   void on_second() override;

@@ -24,7 +24,8 @@ class Workplace {
   shm::Directory& directory() { return directory_; }
   shm::Counters& counters() { return counters_; }
   Generation::Surroundings surroundings() {
-    return {services_, {loop_, buffers_, resolver_, segment_, directory_, counters_}, counters_, ticket_secret_};
+    return {
+        services_, {loop_, buffers_, resolver_, segment_, directory_, counters_}, counters_, ticket_secret_};
   }
 
  private:

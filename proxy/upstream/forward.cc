@@ -162,7 +162,7 @@ class ForwardSession final : public handler::Session, private H1Outbound::User, 
                               group_->settings().retry.backoff_max);
     pausing_ = true;
     auto range = static_cast<uint64_t>(std::max<int64_t>(longest.count(), 0)) + 1;
-    timer_.start(Millis(static_cast<int64_t>(random_.below(range))));
+    timer_.start(Millis(static_cast<int64_t>(group_->random().below(range))));
   }
 
   // attempt() runs inside Handler::open(), where the call must not be failed from below.
@@ -190,7 +190,6 @@ class ForwardSession final : public handler::Session, private H1Outbound::User, 
   event::Timer timer_;
   event::Deferred failure_notice_;
   Error failure_;
-  Random random_;
   TimePoint began_{};
   uint64_t hash_ = 0;
   Group::Tried tried_ = 0;

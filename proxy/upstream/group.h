@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "base/random.h"
 #include "event/loop.h"
 #include "event/timer.h"
 #include "http/h1_outbound.h"
@@ -80,6 +81,7 @@ class Group final : private http::H1Outbound::Keeper {
   void note_failure(Server& server);
   void note_success(Server& server);
   RetryBudget& retry_budget() { return retry_budget_; }
+  Random& random() { return random_; }
   const Surroundings& here() const { return here_; }
 
  private:
@@ -105,6 +107,7 @@ class Group final : private http::H1Outbound::Keeper {
   std::vector<std::unique_ptr<NameWatch>> names_;  // of the servers that have one
   Balancer balancer_;
   RetryBudget retry_budget_;
+  Random random_;
   std::vector<Server*> usable_;  // of the pick under way; kept for its memory
   size_t open_connections_ = 0;
   std::deque<Waiter*> line_;

@@ -1,5 +1,6 @@
 #include "net/fetch.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <map>
@@ -116,7 +117,7 @@ TEST_F(FetcherTest, ManyAtOnceEachGetItsOwnAnswer) {
   Outcomes outcomes;
   std::vector<std::unique_ptr<Fetch>> fetches;
   for (uint64_t i = 0; i < 100; ++i) {
-    fetches.push_back(fetcher_.start({.url = server.url("/" + std::to_string(i)), .tag = i}, outcomes));
+    fetches.push_back(fetcher_.start({.url = server.url(fmt::format("/{}", i)), .tag = i}, outcomes));
   }
   EXPECT_EQ(fetcher_.running(), 100u);
   ASSERT_TRUE(run_until(loop_, [&] { return outcomes.by_tag.size() == 100; }));
@@ -124,7 +125,7 @@ TEST_F(FetcherTest, ManyAtOnceEachGetItsOwnAnswer) {
   EXPECT_EQ(fetcher_.running(), 0u);
   // The connections are all kept: a second burst as large needs no more of them.
   for (uint64_t i = 0; i < 100; ++i) {
-    fetches[i] = fetcher_.start({.url = server.url("/" + std::to_string(i)), .tag = 1000 + i}, outcomes);
+    fetches[i] = fetcher_.start({.url = server.url(fmt::format("/{}", i)), .tag = 1000 + i}, outcomes);
   }
   ASSERT_TRUE(run_until(loop_, [&] { return outcomes.by_tag.size() == 200; }));
   EXPECT_LE(server.connections(), 100);

@@ -33,7 +33,8 @@ class ChildrenTest : public ::testing::Test, protected Children::Observer {
     watch.emplace(loop, signals.get(), event::IoWatch::Interest::read,
                   Callback::to<&ChildrenTest::on_signal>(this));
     CHECK(watch->start());
-    log::set_sink([](void* self, std::string_view line) { static_cast<ChildrenTest*>(self)->log += line; }, this);
+    log::set_sink([](void* self, std::string_view line) { static_cast<ChildrenTest*>(self)->log += line; },
+                  this);
   }
   ~ChildrenTest() override {
     children.let_all_go();

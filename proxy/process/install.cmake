@@ -1,0 +1,19 @@
+# What `cmake --install` puts where: programs, manual, examples, systemd unit, logrotate file.
+include(GNUInstallDirs)
+set(BANYAN_BINARY ${CMAKE_INSTALL_FULL_BINDIR}/banyan)
+configure_file(${PROJECT_SOURCE_DIR}/conf/systemd/banyan.service ${CMAKE_CURRENT_BINARY_DIR}/banyan.service @ONLY)
+configure_file(${PROJECT_SOURCE_DIR}/conf/logrotate/banyan ${CMAKE_CURRENT_BINARY_DIR}/logrotate @ONLY)
+
+install(TARGETS banyan banyanctl RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/banyan.service DESTINATION lib/systemd/system)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/logrotate
+  DESTINATION ${CMAKE_INSTALL_SYSCONFDIR}/logrotate.d RENAME banyan)
+foreach(section 1 5 7 8)
+  file(GLOB pages CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/man/*.${section})
+  install(FILES ${pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section})
+endforeach()
+# Laid out as in /etc/banyan: what a configuration names relative to itself is there.
+set(examples ${CMAKE_INSTALL_DOCDIR}/examples)
+install(FILES ${PROJECT_SOURCE_DIR}/conf/banyan.toml DESTINATION ${examples})
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/conf/examples/ DESTINATION ${examples} FILES_MATCHING PATTERN "*.toml")
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/scripts DESTINATION ${examples} FILES_MATCHING PATTERN "*.lua")
