@@ -131,7 +131,9 @@ TEST(ProxyProtocol, RandomBytesNeverConsumeMoreThanThereIs) {
     std::string copy(bytes);  // exact size, so that the sanitizer sees a step too far
     copy.shrink_to_fit();
     auto header = parse_proxy_header(copy);
-    if (header && *header) EXPECT_LE((*header)->size, copy.size());
+    if (header && *header) {
+      EXPECT_LE((*header)->size, copy.size());
+    }
   }
 }
 
