@@ -2,12 +2,16 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <type_traits>
 
 #include "lua/library.h"
 #include "lua/pattern.h"
 
 namespace banyan::lua {
 namespace {
+
+// Both live in frames that a limit leaves by longjmp.
+static_assert(std::is_trivially_destructible_v<Pattern> && std::is_trivially_destructible_v<Matcher>);
 
 // ---------------------------------------------------------------- searching
 
