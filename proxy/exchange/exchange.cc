@@ -121,8 +121,12 @@ void Exchange::prepare_fallback() {
 const http::RequestHead& Exchange::outbound() {
   if (!outbound_) {
     outbound_ = front_.borrow_head();
+    std::string_view withheld;
+    if (decision_.rollout && !rollout::may_force(decision_.rollout->plan, identity_.address().bytes())) {
+      withheld = decision_.rollout->plan.force_header;
+    }
     make_outbound_head({request(), route(), identity_, stream_.connection().local_port, site_->config->via,
-                        decision_.outcome()},
+                        decision_.outcome(), withheld},
                        *outbound_);
   }
   return *outbound_;

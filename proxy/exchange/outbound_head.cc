@@ -84,6 +84,7 @@ void make_outbound_head(const OutboundFacts& facts, http::RequestHead& out) {
   out.body = request.body;
   http::add_end_to_end_fields(request.fields, out.fields);
   out.fields.remove(FieldId::host);
+  if (!facts.withheld.empty()) out.fields.remove(facts.withheld);
   add_forwarded(facts, out.fields);
   add_trace(facts, out.fields);
   if (facts.script) {

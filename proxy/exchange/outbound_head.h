@@ -18,6 +18,8 @@ struct OutboundFacts {
   uint16_t local_port;
   std::string_view via;        // our name; empty: no Via
   const lua::Outcome* script;  // may be null
+  // The field by which trusted clients force a side; from others it does not travel on. Empty: none.
+  std::string_view withheld;
 };
 
 // Fills `out`, whose views point into the facts and its own arena: rewritten path, end-to-end fields,

@@ -84,7 +84,7 @@ class OutboundHeadTest : public IdentityTest {
     rules.reply = config::Reply{};
     route_ = std::move(*route::Route::make(rules, 1, NoTargets()));
     identity_.emplace(head_, ip(peer), false, trusted_, random_);
-    make_outbound_head({head_, *route_, *identity_, 8080, "banyan", nullptr}, out_);
+    make_outbound_head({head_, *route_, *identity_, 8080, "banyan", nullptr, {}}, out_);
     return out_;
   }
   std::string_view get(std::string_view name) {

@@ -67,7 +67,7 @@ class InboundTest : public testing::Test, public StreamOpener, public InboundOwn
   // The layer above: keeps what it was told, answers when the test says so.
   class User final : public StreamUser {
    public:
-    User(InboundTest& test, InboundStream& stream) : test_(test), stream_(stream) {}
+    explicit User(InboundTest& test) : test_(test) {}
     void on_stream_end(StreamEnd end) override {
       test_.ends_.push_back(end);
       test_.stream_ = nullptr;
@@ -75,14 +75,13 @@ class InboundTest : public testing::Test, public StreamOpener, public InboundOwn
 
    private:
     InboundTest& test_;
-    InboundStream& stream_;
   };
 
   std::unique_ptr<StreamUser> open(InboundStream& stream) override {
     stream_ = &stream;
     ++opened_;
     if (answer_at_once_) answer(200, *answer_at_once_);
-    return std::make_unique<User>(*this, stream);
+    return std::make_unique<User>(*this);
   }
   void on_refused(const ConnectionInfo&, const Error& error, uint64_t) override { refused_ = error.status; }
   const InboundSettings& inbound_settings() const override { return settings_; }
