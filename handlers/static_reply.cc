@@ -62,7 +62,8 @@ class StaticReply final : public handler::Handler {
 
 Result<std::unique_ptr<handler::Handler>> make_static_reply(const config::HandlerEntry& entry,
                                                             handler::Services& services) {
-  std::unique_ptr<handler::Handler> made = std::make_unique<StaticReply>(entry.options.as<StaticReplyOptions>(), services.buffers);
+  std::unique_ptr<handler::Handler> made =
+      std::make_unique<StaticReply>(entry.options.as<StaticReplyOptions>(), services.buffers);
   return made;
 }
 

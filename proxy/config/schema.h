@@ -253,8 +253,7 @@ struct HeaderRules {
 };
 
 struct Redirect {
-  std::string
-      to;  // URL or path; $scheme, $host (with its port), $path, $query and $request_uri are replaced
+  std::string to;  // URL or path; $scheme, $host (with its port), $path, $query and $request_uri are replaced
   uint32_t status = 302;
   bool operator==(const Redirect&) const = default;
 };

@@ -3,7 +3,9 @@
 //
 // The socket is watched level-triggered and a turn of the loop accepts only a few connections, so that
 // workers that are busy leave the rest to those that are not, and a flood of connections cannot starve those
-// already served.
+// already served. All idle workers wake up for a connection and all but one find nothing, which is cheap;
+// EPOLLEXCLUSIVE, which libevent does not offer, would save that, but always wakes the worker that went to
+// sleep last.
 #pragma once
 
 #include <sys/socket.h>

@@ -49,6 +49,8 @@ class Stream {
     ~Listener() = default;
   };
 
+  // Closes. Over TLS a close_notify goes before, unless shutdown_write() sent it or reset_on_close() forbids
+  // it.
   virtual ~Stream() = default;
 
   // Who is told; the stream starts watching. REQUIRES: called once before read or write. False when the

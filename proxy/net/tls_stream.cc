@@ -78,7 +78,7 @@ class TlsStream final : public Stream {
   IoResult write(std::span<const iovec> parts) override;
   void want_write() override;
   void shutdown_write() override;
-  void reset_on_close() override { set_reset_on_close(fd_); }
+  void reset_on_close() override;
   int fd() const override { return fd_; }
   std::string_view tls_protocol() const override;
   bool handshake_done() const override { return state_ == State::open; }
@@ -105,6 +105,7 @@ class TlsStream final : public Stream {
   size_t settle();
   size_t unsent() const { return sealed_.size() - sent_; }
   bool arm_write_watch();
+  void send_close_notify();
   void finish_writing();
   void readable() { listener_->on_readable(); }
   void writable();
@@ -122,11 +123,12 @@ class TlsStream final : public Stream {
   size_t sent_ = 0;        // bytes of sealed_ it has taken
   size_t unreported_ = 0;  // plaintext in sealed_ that write() has not reported yet
   bool want_write_ = false;
-  bool closing_ = false;  // shutdown_write() was called
-  bool drained_ = false;  // the last recv took all there was
-  bool at_end_ = false;   // the peer's FIN was read
-  bool heard_ = false;    // some byte came from the peer
-  int error_number_ = 0;  // of the socket
+  bool closing_ = false;    // shutdown_write() was called
+  bool resetting_ = false;  // reset_on_close() was called
+  bool drained_ = false;    // the last recv took all there was
+  bool at_end_ = false;     // the peer's FIN was read
+  bool heard_ = false;      // some byte came from the peer
+  int error_number_ = 0;    // of the socket
   std::string failure_;
 };
 
@@ -191,6 +193,7 @@ TlsStream::TlsStream(event::Loop& loop, int fd, SSL* ssl)
 TlsStream::~TlsStream() {
   read_watch_.stop();
   write_watch_.reset();
+  if (state_ == State::open && !closing_ && !resetting_) send_close_notify();
   SSL_free(ssl_);
   ERR_clear_error();
   close(fd_);
@@ -391,6 +394,20 @@ void TlsStream::shutdown_write() {
     flush();
   }
   if (unsent() == 0 || state_ == State::failed) finish_writing();
+}
+
+// At the end of a stream that nobody shut down: the peer shall know that nothing was cut off. Only as far as
+// the kernel takes it at once; there is no later.
+void TlsStream::send_close_notify() {
+  ERR_clear_error();
+  SSL_shutdown(ssl_);
+  iovec part{sealed_.data() + sent_, unsent()};
+  send_parts(fd_, {&part, 1});
+}
+
+void TlsStream::reset_on_close() {
+  resetting_ = true;
+  set_reset_on_close(fd_);
 }
 
 void TlsStream::finish_writing() { ::shutdown(fd_, SHUT_WR); }

@@ -3,13 +3,13 @@
 //
 //   Header                magic, layout version, size, fold sequence
 //   DirectoryArea         names of routes, servers, rollouts … → small numbers; written by the master only
-//   ProcessSlot × 130     who lives: 0 the master, 1 the controller, 2 + i worker i; each writes its own
-//   CounterArea × 130     the counters of those processes; each writes its own
+//   ProcessSlot × 258     who lives: 0 the master, 1 the controller, 2 + i worker i; each writes its own
+//   CounterArea × 258     the counters of those processes; each writes its own
 //   RetiredArea           what dead workers had counted; written by the master only
 //   RolloutArea × 1024    one Cell for each rollout; written by the controller only
 //   ServerWords × 16384   orders and health for each server; written by the controller only
 //   RateArea              one word for each client and limit (GCRA); written by every worker, by
-//   compare-and-swap InFlightArea × 130    requests of each client under way, for concurrency limits; each
+//   compare-and-swap InFlightArea × 258    requests of each client under way, for concurrency limits; each
 //   worker writes its own
 //
 // Everything starts as zero bytes and zero always means "nothing yet". Only atomics are written after start,
@@ -27,7 +27,7 @@ namespace banyan::shm {
 inline constexpr uint64_t kMagic = 0x6e61796e61422101;  // "\x01!Banyan"
 inline constexpr uint32_t kVersion = 1;
 
-inline constexpr uint32_t kWorkers = 128;
+inline constexpr uint32_t kWorkers = 256;
 inline constexpr uint32_t kMasterSlot = 0;
 inline constexpr uint32_t kControllerSlot = 1;
 inline constexpr uint32_t kFirstWorkerSlot = 2;
@@ -103,7 +103,7 @@ struct alignas(64) RateSet {
   std::array<Word, 8> words;
 };
 
-inline constexpr size_t kInFlightSets = 1 << 13;
+inline constexpr size_t kInFlightSets = 1 << 12;
 struct alignas(64) InFlightSet {
   std::array<Word, 8> words;
 };
@@ -122,6 +122,6 @@ struct Layout {
   std::array<RateSet, kRateSets> rates;
   std::array<InFlightArea, kSlots> in_flight;
 };
-static_assert(sizeof(Layout) <= size_t{256} << 20);
+static_assert(sizeof(Layout) <= size_t{512} << 20);
 
 }  // namespace banyan::shm

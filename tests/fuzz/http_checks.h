@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -104,26 +105,33 @@ Outcome parse_in_portions(std::string_view bytes, const std::vector<size_t>& end
   return {};
 }
 
-template <class ParseAll>
-void check_splits(std::string_view bytes, ParseAll parse_all) {
-  size_t size = bytes.size();
-  Outcome whole = parse_all(bytes, {size});
-  std::vector<size_t> each;
-  std::vector<size_t> some;
-  for (size_t end = 0; end <= size; ++end) each.push_back(end);
-  for (size_t end = 0, step = 1; end < size; end += step = step * 3 % 61 + 1) some.push_back(end);
-  some.push_back(size);
-  for (const std::vector<size_t>& ends : {each, some}) {
-    Outcome split = parse_all(bytes, ends);
-    if (whole.kind == Outcome::Kind::error && split.kind == Outcome::Kind::incomplete) {
-      // A line in portions is judged when its end is there.
-      std::string longer = std::string(bytes) + "\n";
-      std::vector<size_t> longer_ends = ends;
-      longer_ends.push_back(longer.size());
-      split = parse_all(longer, longer_ends);
-    }
-    CHECK(split.kind == whole.kind && split.text == whole.text);
+// Ends of portions, the last one being all of it: each byte on its own, or some forty irregular ones.
+inline std::vector<size_t> portions_of(std::string_view bytes, bool each_byte) {
+  std::vector<size_t> ends;
+  size_t longest = each_byte ? 1 : bytes.size() / 20 + 1;
+  size_t mixed = std::hash<std::string_view>()(bytes);
+  for (size_t end = 0; end < bytes.size(); end += mixed % longest + 1) {
+    ends.push_back(end);
+    mixed = mixed * 6364136223846793005u + 1442695040888963407u;
+    mixed ^= mixed >> 33;
   }
+  ends.push_back(bytes.size());
+  return ends;
+}
+
+// `parse_all(bytes, ends)` must come to the same whatever the portions are.
+template <class ParseAll>
+void check_splits(std::string_view bytes, bool each_byte, ParseAll parse_all) {
+  Outcome whole = parse_all(bytes, {bytes.size()});
+  std::vector<size_t> ends = portions_of(bytes, each_byte);
+  Outcome split = parse_all(bytes, ends);
+  if (whole.kind == Outcome::Kind::error && split.kind == Outcome::Kind::incomplete) {
+    // A line in portions is judged when its end is there.
+    std::string longer = std::string(bytes) + "\n";
+    ends.push_back(longer.size());
+    split = parse_all(longer, ends);
+  }
+  CHECK(split.kind == whole.kind && split.text == whole.text);
 }
 
 inline void check_request(const RequestHead& head, const ExactBlock& block) {
@@ -177,10 +185,10 @@ inline void check_round_trip(const RequestHead& head) {
   CHECK(describe(rest) == describe(onward.fields));
 }
 
-inline void check_request_head(std::string_view bytes) {
+inline void check_request_head(std::string_view bytes, bool each_byte = false) {
   H1Limits tight{.head = 96, .line = 40, .fields = 3, .underscores = Underscores::reject};
   for (const H1Limits& limits : {H1Limits{}, tight}) {
-    check_splits(bytes, [&](std::string_view all, const std::vector<size_t>& ends) {
+    check_splits(bytes, each_byte, [&](std::string_view all, const std::vector<size_t>& ends) {
       RequestHead head;
       H1HeadProgress progress;
       auto parse = [&](const BlockRef& block, size_t begin, size_t end) {
@@ -237,11 +245,11 @@ inline void check_response_round_trip(const ResponseHead& head, Method method, b
   CHECK(!described || parse_content_length(length_again) == parse_content_length(length));
 }
 
-inline void check_response_head(std::string_view bytes) {
+inline void check_response_head(std::string_view bytes, bool each_byte = false) {
   H1Limits tight{.head = 96, .line = 40, .fields = 3};
   for (Method method : {Method::get, Method::head}) {
     for (const H1Limits& limits : {H1Limits::for_responses(), tight}) {
-      check_splits(bytes, [&](std::string_view all, const std::vector<size_t>& ends) {
+      check_splits(bytes, each_byte, [&](std::string_view all, const std::vector<size_t>& ends) {
         ResponseHead head;
         H1HeadProgress progress;
         bool until_close = false;

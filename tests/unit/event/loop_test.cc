@@ -108,7 +108,8 @@ TEST(TimerWheel, AgreesWithAModel) {
   constexpr int kTimers = 300;
   std::vector<Entry> entries(kTimers);
   std::vector<std::unique_ptr<Timer>> timers;
-  for (Entry& entry : entries) timers.push_back(std::make_unique<Timer>(loop, Callback::to<&Entry::run>(&entry)));
+  for (Entry& entry : entries)
+    timers.push_back(std::make_unique<Timer>(loop, Callback::to<&Entry::run>(&entry)));
   TimePoint now = loop.now();
   for (int step = 0; step < 3000; ++step) {
     size_t i = random() % kTimers;
@@ -175,7 +176,9 @@ TEST(ThreadPool, CancelledJobDoesNotReport) {
   Loop loop;
   ThreadPool pool(loop, 1);
   bool reported = false;
-  { PoolJob job = pool.submit([] {}, [&] { reported = true; }); }
+  {
+    PoolJob job = pool.submit([] {}, [&] { reported = true; });
+  }
   PoolJob last = pool.submit([] {}, [&] { loop.stop(); });
   loop.run();
   EXPECT_FALSE(reported);

@@ -15,8 +15,7 @@ namespace banyan::handlers {
 namespace {
 
 using namespace std::chrono_literals;
-using nlohmann::json;
-using ::testing::ElementsAre;
+using json = nlohmann::ordered_json;
 using testing::FakeCall;
 using testing::FakeWorker;
 using ::testing::HasSubstr;
@@ -66,15 +65,14 @@ struct BatchFetchTest : ::testing::Test {
     return post(json{{"keys", keys}, {"timeout_ms", timeout}}.dump());
   }
   // The whole answer as JSON, in the order it was written.
-  static nlohmann::ordered_json read(const FakeCall& call) {
+  static json read(const FakeCall& call) {
     EXPECT_EQ(call.status(), 200);
     EXPECT_EQ(call.length().size, call.body().size());
-    auto parsed = nlohmann::ordered_json::parse(call.body(), nullptr, false);
+    auto parsed = json::parse(call.body(), nullptr, false);
     EXPECT_TRUE(parsed.is_object()) << call.body();
     return parsed;
   }
-  nlohmann::ordered_json fetch(handler::Handler& handler, const std::vector<std::string>& keys,
-                               int timeout = 10'000) {
+  json fetch(handler::Handler& handler, const std::vector<std::string>& keys, int timeout = 10'000) {
     FakeCall call(worker.loop, ask(keys, timeout));
     call.open(handler);
     EXPECT_TRUE(call.run());

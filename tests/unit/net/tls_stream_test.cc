@@ -294,6 +294,28 @@ TEST_F(TlsStreamTest, ShutdownSendsCloseNotifyAndReadingGoesOn) {
   EXPECT_EQ(server_->stream->write({&part, 1}).status, IoStatus::error);
 }
 
+TEST_F(TlsStreamTest, ClosingSaysThatNothingWasCutOffAndResettingDoesNot) {
+  shake_hands();
+  server_->queue = "all";
+  server_->write_queued();
+  server_->stream.reset();
+  EXPECT_TRUE(client_has("all"));
+  EXPECT_TRUE(run_until(loop_, [&] {
+    client_->read();
+    return client_->closed;
+  }));
+
+  start(tls_);
+  shake_hands();
+  server_->stream->reset_on_close();
+  server_->stream.reset();
+  char byte;
+  EXPECT_TRUE(run_until(loop_, [&] {
+    return recv(pair_.peer.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno != EAGAIN;
+  }));
+  EXPECT_EQ(errno, ECONNRESET);
+}
+
 TEST_F(TlsStreamTest, SmallPartsShareARecord) {
   shake_hands();
   std::vector<iovec> parts(200, iovec{const_cast<char*>("0123456789"), 10});
