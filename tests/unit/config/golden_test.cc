@@ -11,6 +11,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "support/source_root.h"
 #include "unit/config/sample_handlers.h"
 
 namespace banyan::config {
@@ -18,7 +19,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-fs::path golden_folder() { return fs::absolute(__FILE__).parent_path() / "../../golden"; }
+fs::path golden_folder() {
+  static const fs::path folder = support::source_root() / "tests/golden";
+  return folder;
+}
 
 std::string content_of(const fs::path& path) {
   std::ifstream stream(path, std::ios::binary);

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "config/text_check.h"
+#include "support/source_root.h"
 #include "unit/config/sample_handlers.h"
 
 namespace banyan::config {
@@ -244,7 +245,7 @@ TEST(TextCheckTest, KnowsUtf8) {
 // joined.
 TEST(LoaderTest, SurvivesBrokenFiles) {
   std::vector<std::string> corpus;
-  const auto folder = std::filesystem::absolute(__FILE__).parent_path() / "../../golden";
+  const auto folder = support::source_root() / "tests/golden";
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     if (entry.path().extension() != ".toml") continue;
     std::ostringstream text;

@@ -8,12 +8,13 @@
 #include <random>
 
 #include "fuzz/http_checks.h"
+#include "support/source_root.h"
 
 namespace banyan::http::checks {
 namespace {
 
 std::filesystem::path corpus(std::string_view target) {
-  return std::filesystem::path(__FILE__).parent_path() / "../../fuzz/corpus" / target;
+  return support::source_root() / "tests/fuzz/corpus" / target;
 }
 
 template <class Check>

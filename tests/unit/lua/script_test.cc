@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "base/log.h"
+#include "support/source_root.h"
 #include "unit/lua/request.h"
 
 namespace banyan::lua {
@@ -429,7 +430,7 @@ TEST(ScriptTests, SayWhatIsWrongWithACase) {
 }
 
 TEST(ScriptTests, TheShippedScriptPassesItsOwn) {
-  auto path = std::filesystem::path(__FILE__).parent_path() / "../../../scripts/routes.lua";
+  auto path = support::source_root() / "scripts/routes.lua";
   std::ifstream file(path);
   std::string source(std::istreambuf_iterator<char>(file), {});
   auto script = make_script(source);
