@@ -1,7 +1,6 @@
 // The admin API: one for each controller. Its doors are handlers, one for the unix socket and one for TCP.
 //
-//   H1Inbound … Exchange ─▶ ApiHandler (token?) ─▶ Session (collects the body) ─▶ row of the table ─▶ Reply
-//   as JSON
+//   Exchange ─▶ ApiHandler (token?) ─▶ ApiSession (collects the body) ─▶ row of the table ─▶ Reply
 //
 // GET reads, POST changes; everything else is 405. Errors are application/problem+json (RFC 9457).
 #pragma once

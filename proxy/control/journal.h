@@ -1,8 +1,7 @@
 // journal.jsonl: every order that was carried out, one JSON object a line, appended and synced.
 //
-//   {"sequence":17,"time":"2026-11-21T01:23:28.123Z","who":"anna","why":"looks
-//   good","rollout":"content","verb":"set",
-//    "old":10,"new":37.25}
+//   {"sequence":17,"time":"2026-11-21T01:23:28.123Z","who":"anna","why":"looks good",
+//    "rollout":"content","verb":"set","old":10,"new":37.25}
 //
 // A line is written before the state file is replaced. If the process dies between the two, the line's
 // sequence is beyond the state's: the order was never acknowledged, and the line is taken off at the next

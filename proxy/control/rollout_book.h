@@ -1,8 +1,8 @@
 // The live side of all rollouts: kept in a file, given to the workers through shared memory, changed by
 // orders.
 //
-//   order ─▶ rollouts.json.new, synced ─▶ journal.jsonl, synced ─▶ rename, folder synced ─▶ cell in shared
-//   memory ─▶ answer
+//   order ─▶ rollouts.json.new ─▶ journal.jsonl ─▶ rename ─▶ cell in shared memory ─▶ answer
+//            └──────── each synced to the disk ────────┘
 //
 // An order that is answered with success survives the death of every process and of the machine; one that
 // fails on the way (disk full, no permission) has changed nothing. The controller owns the only book and is

@@ -1,9 +1,8 @@
 // rollouts.json: the live percentages, the truth of every rollout that was ever given an order.
 //
 //   {"version": 1, "sequence": 17,
-//    "rollouts": {"content": {"phase": "set", "percent": 37.25, "sequence": 17, "changed":
-//    "2026-11-21T01:23:28.123Z",
-//                             "who": "anna", "why": "looks good"}}}
+//    "rollouts": {"content": {"phase": "set", "percent": 37.25, "sequence": 17, "who": "anna",
+//                             "why": "looks good", "changed": "2026-11-21T01:23:28.123Z"}}}
 #pragma once
 
 #include <map>

@@ -8,9 +8,8 @@
 //   RetiredArea           what dead workers had counted; written by the master only
 //   RolloutArea × 1024    one Cell for each rollout; written by the controller only
 //   ServerWords × 16384   orders and health for each server; written by the controller only
-//   RateArea              one word for each client and limit (GCRA); written by every worker, by
-//   compare-and-swap InFlightArea × 258    requests of each client under way, for concurrency limits; each
-//   worker writes its own
+//   RateSet × 65536       one word for each client and limit (GCRA); every worker writes, by compare-and-swap
+//   InFlightArea × 258    requests of each client under way, for concurrency limits; each writes its own
 //
 // Everything starts as zero bytes and zero always means "nothing yet". Only atomics are written after start,
 // and no process ever waits for another, so any of them may be killed at any instruction. A change of this
