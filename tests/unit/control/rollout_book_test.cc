@@ -346,6 +346,15 @@ TEST_F(RolloutBookTest, DifferencesAreToldWithoutChangingAnything) {
   EXPECT_NE(lines[0].find("37.25% is live"), std::string::npos) << lines[0];
   EXPECT_NE(lines[0].find("the configuration says 20%"), std::string::npos) << lines[0];
   EXPECT_TRUE(live_differences(folder_, {make_rollout("content", 3725)}).empty());
+  write_file(path("rollouts.json"), "{");
+  const auto damaged = live_differences(folder_, {});
+  ASSERT_EQ(damaged.size(), 1u);
+  EXPECT_NE(damaged[0].find("is damaged (it is not JSON)"), std::string::npos) << damaged[0];
+  fs::remove(path("rollouts.json"));
+  fs::create_directory(path("rollouts.json"));
+  const auto unreadable = live_differences(folder_, {});
+  ASSERT_EQ(unreadable.size(), 1u);
+  EXPECT_TRUE(unreadable[0].starts_with("live percentages are not compared")) << unreadable[0];
   EXPECT_TRUE(live_differences("/nonexistent", {make_rollout("content", 0)}).empty());
 }
 

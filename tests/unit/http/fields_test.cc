@@ -52,7 +52,7 @@ TEST(FieldId, NothingElseIsKnown) {
       for (int byte = 0; byte < 256; ++byte) {
         std::string near(name);
         near[i] = static_cast<char>(byte);
-        if (lower(near) != lower(name)) ASSERT_EQ(find_field_id(near), FieldId::other) << near;
+        ASSERT_TRUE(lower(near) == lower(name) || find_field_id(near) == FieldId::other) << near;
       }
     }
   }

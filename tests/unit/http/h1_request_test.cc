@@ -602,7 +602,7 @@ TEST(H1Request, AReusedHeadAllocatesNothing) {
   for (int round = 0; round < 3; ++round) {
     H1HeadProgress progress;
     ASSERT_TRUE(parse_request_head(block.ref(), 0, block.size(), {}, progress, head).ok());
-    if (round > 0) EXPECT_EQ(head.fields.list().data(), memory);
+    EXPECT_TRUE(round == 0 || head.fields.list().data() == memory);
     memory = head.fields.list().data();
   }
 }

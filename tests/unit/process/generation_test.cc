@@ -66,7 +66,7 @@ TEST_F(GenerationTest, FindsItsTargets) {
   EXPECT_EQ(generation.find_target("handler.none"), nullptr);
   EXPECT_NE(generation.find_door("127.0.0.1:0"), nullptr);
   EXPECT_EQ(generation.find_door("127.0.0.1:1"), nullptr);
-  EXPECT_EQ(generation.site()->router->routes().size(), 2u);
+  EXPECT_EQ(built.generation->site()->router->routes().size(), 2u);
 }
 
 TEST_F(GenerationTest, WhatIsTheSameIsCarriedOver) {

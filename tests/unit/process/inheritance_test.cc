@@ -71,9 +71,9 @@ TEST(LogsTest, MissingOnesOrAllAgain) {
   config::Log log;
   log.error.path = folder.path("error.log");
   log.access.path = folder.path("access.log");
-  NamedFds have;
-  have.emplace(log.error.path,
-               std::move(*open_logs({.access = {}, .error = log.error}, {}, false)).at(log.error.path));
+  Result<NamedFds> first = open_logs({.access = {}, .error = log.error}, {}, false);
+  ASSERT_TRUE(first.ok());
+  NamedFds have = std::move(*first);
   EXPECT_THAT(*open_logs(log, have, false), SizeIs(1));
   EXPECT_THAT(*open_logs(log, have, true), SizeIs(2));
   log.access.path = "/nonexistent/access.log";
