@@ -310,9 +310,8 @@ TEST_F(TlsStreamTest, ClosingSaysThatNothingWasCutOffAndResettingDoesNot) {
   server_->stream->reset_on_close();
   server_->stream.reset();
   char byte;
-  EXPECT_TRUE(run_until(loop_, [&] {
-    return recv(pair_.peer.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno != EAGAIN;
-  }));
+  EXPECT_TRUE(run_until(
+      loop_, [&] { return recv(pair_.peer.get(), &byte, 1, MSG_DONTWAIT) < 0 && errno != EAGAIN; }));
   EXPECT_EQ(errno, ECONNRESET);
 }
 
