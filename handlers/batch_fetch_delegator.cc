@@ -1,5 +1,6 @@
 #include "handlers/batch_fetch_delegator.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace banyan::handlers {
@@ -67,16 +68,16 @@ void Delegator::leave_ring(Batch& batch) {
 void Delegator::give_out() {
   size_t refused = 0;  // batches in a row that hold their share already
   for (size_t started = 0; !ring_.empty() && refused < ring_.size();) {
-    if (under_way() >= slots_ && late_.empty()) return;
+    if (wanted_.size() >= 2 * slots_) return;
     Batch& batch = *ring_.front();
-    const size_t free = slots_ - wanted_.size();  // late fetches give way
-    if (batch.held_ >= 2 * free) {
+    const size_t free = slots_ - std::min(slots_, wanted_.size());  // late fetches give way
+    if (batch.held_ >= std::max(kAlways, 2 * free)) {
       ring_.splice(ring_.end(), ring_, ring_.begin());
       ++refused;
       continue;
     }
     if (++started > kStartsPerTurn) return more_.start(Millis(0));
-    if (under_way() >= slots_) late_.pop_front();
+    if (under_way() >= slots_ && !late_.empty()) late_.pop_front();
     refused = 0;
     ring_.splice(ring_.end(), ring_, ring_.begin());
     start(batch);

@@ -8,7 +8,8 @@
 //
 // The rule "twice what is free" (dynamic thresholds, Choudhury and Hahne 1998) leaves room for a newcomer
 // without setting anything aside: one batch alone takes two thirds of the slots, ten greedy ones leave a
-// twentieth free. So batches whose keys all stall do not hold up one that asks for a few.
+// twentieth free. And each batch may have kAlways whatever the others hold, up to twice the slots in all. So
+// batches whose keys all stall do not hold up one that asks for a few.
 #pragma once
 
 #include <cstddef>
@@ -46,6 +47,9 @@ class Delegator {
 
   // How long a fetch may go on after its batch was answered.
   static constexpr Millis kLate{1000};
+
+  // What a batch may have under way even when all slots are taken.
+  static constexpr size_t kAlways = 4;
 
   // At most `slots` fetches at the same time, a quarter of them late. The others must outlive the delegator.
   Delegator(event::Loop& loop, ObjectStore& store, size_t slots);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 #include <system_error>
 
 #include "base/log.h"
@@ -124,8 +125,8 @@ void Listener::on_rested() {
 void Listener::log_failure(int error_number) {
   if (logged_at_ != TimePoint{} && loop_.now() - logged_at_ < kLogPause) return;
   logged_at_ = loop_.now();
-  LOG(error, "listener {}: accept: {}; {} connections refused so far", name_,
-      std::generic_category().message(error_number), refused_);
+  LOG(error, "listener {}: accept: {}; {} connections refused so far", name_, strerrordesc_np(error_number),
+      refused_);
 }
 
 // A descriptor kept back, so that there is one to accept with and close when all others are in use.

@@ -174,12 +174,11 @@ TEST(ManualTest, EveryRowIsDocumented) { expect_documented(root_section(), ""); 
 TEST(ManualTest, TellsEveryKeyOfEverySection) {
   const std::string text = manual(sample_options());
   for (const char* line :
-       {".Ss Top of the file\\&\n", ".Ss [log]\\&\n", ".Ss log.access\\&\n", ".Ss [[listener]]\\&\n",
-        ".Ss listener.tls\\&\n", ".Ss [upstream.NAME]\\&\n", ".Ss upstream.NAME.timeouts\\&\n",
-        ".Ss route.request_headers, route.response_headers\\&\n",
-        ".Ss [handler.NAME] type = \\(dqfetch\\(dq\\&\n", ".Ss handler.NAME.cache\\&\n",
-        ".It Ic percent No = Ar \"percentage\"\n", ".It Ic greeting No = Ar \"string\"\n",
-        "Default:\n.Ql \"\\(dq65s\\(dq\" .\n"}) {
+       {".Ss Top of the file\n", ".Ss [log]\n", ".Ss log.access\n", ".Ss [[listener]]\n",
+        ".Ss listener.tls\n", ".Ss [upstream.NAME]\n", ".Ss upstream.NAME.timeouts\n",
+        ".Ss route.request_headers, route.response_headers\n", ".Ss [handler.NAME] type = \\(dqfetch\\(dq\n",
+        ".Ss handler.NAME.cache\n", ".It Ic percent No = Ar \"percentage\"\n",
+        ".It Ic greeting No = Ar \"string\"\n", "Default:\n.Ql \"\\(dq65s\\(dq\" .\n"}) {
     EXPECT_THAT(text, HasSubstr(line));
   }
 }

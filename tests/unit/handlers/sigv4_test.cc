@@ -48,7 +48,8 @@ TEST(SigV4, SignsTheExamplesOfTheS3Reference) {
 
   SignedRequest put;
   put.method = "PUT";
-  put.path = encode_path("/test$file.text");
+  const std::string path = encode_path("/test$file.text");
+  put.path = path;
   put.payload_hash = "44ce7dd67c959e0d3524ffac1771dfbba87d2b6b4b4e99e42034a8b803f8b072";
   put.fields = {{"date", "Fri, 24 May 2013 00:00:00 GMT"},
                 {"host", kHost},

@@ -12,6 +12,17 @@
 namespace banyan::net {
 namespace {
 
+// The vptr check of the undefined-behaviour sanitizer opens a pipe to look at an object; without a free
+// descriptor it takes every object for a bad one. The release build runs these tests.
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define BANYAN_NEEDS_PLAIN_BUILD() GTEST_SKIP() << "the sanitizer needs descriptors itself"
+#endif
+#endif
+#ifndef BANYAN_NEEDS_PLAIN_BUILD
+#define BANYAN_NEEDS_PLAIN_BUILD() static_cast<void>(0)
+#endif
+
 struct Guests : Listener::Acceptor {
   void on_accept(int fd, const IpAddress& peer) override {
     fds.emplace_back(fd);
@@ -95,6 +106,7 @@ class NoDescriptors {
 };
 
 TEST_F(ListenerTest, WithoutDescriptorsRestsAndThenGoesOn) {
+  BANYAN_NEEDS_PLAIN_BUILD();
   LogCatcher log;
   Listener listener(loop_, fd_.get(), "127.0.0.1:1", guests_, {.rest = Millis(20)});
   ASSERT_TRUE(listener.resume());
@@ -109,6 +121,7 @@ TEST_F(ListenerTest, WithoutDescriptorsRestsAndThenGoesOn) {
 }
 
 TEST_F(ListenerTest, WhoeverWaitsForLongIsRefusedWithTheReserve) {
+  BANYAN_NEEDS_PLAIN_BUILD();
   LogCatcher log;
   Listener listener(loop_, fd_.get(), "127.0.0.1:1", guests_, {.rest = Millis(5)});
   ASSERT_TRUE(listener.resume());
