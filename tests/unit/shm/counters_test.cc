@@ -43,7 +43,9 @@ TEST_F(CountersTest, RowsAreNamedAsPrometheusAsks) {
   for (const MetricRow& row : metric_rows()) {
     EXPECT_TRUE(names.insert(row.name).second) << row.name;
     EXPECT_EQ(row.name.ends_with("_total"), row.type == MetricType::counter) << row.name;
-    if (row.type == MetricType::histogram) EXPECT_TRUE(row.name.ends_with("_seconds")) << row.name;
+    if (row.type == MetricType::histogram) {
+      EXPECT_TRUE(row.name.ends_with("_seconds")) << row.name;
+    }
     EXPECT_TRUE(row.help.ends_with(".")) << row.name;
   }
 }
