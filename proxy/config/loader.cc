@@ -90,8 +90,9 @@ class Converter {
         break;
       case toml::value_t::array:
         to.kind = Node::Kind::array;
+        size_t index = 0;
         for (const TomlValue& item : from.as_array()) {
-          convert(item, to.items.emplace_back(), fmt::format("{}[{}]", path, to.items.size() - 1));
+          convert(item, to.items.emplace_back(), fmt::format("{}[{}]", path, index++));
         }
         break;
       case toml::value_t::table:

@@ -176,7 +176,8 @@ TEST_F(DecideTest, OverridesComeInTheirOrder) {
 }
 
 TEST_F(DecideTest, ASickNativesShareGoesToLegacy) {
-  Facts known = facts(key_of(Side::native));
+  const std::string native_key(key_of(Side::native));
+  Facts known = facts(native_key);
   known.native_available = false;
   Decision decision = decide(plan_, live(5000), known);
   EXPECT_EQ(decision.side, Side::legacy);
@@ -186,7 +187,8 @@ TEST_F(DecideTest, ASickNativesShareGoesToLegacy) {
   known.forced = Side::native;
   EXPECT_EQ(decide(plan_, live(5000), known).side, Side::native) << "who asks for a side sees it";
 
-  Facts other = facts(key_of(Side::legacy));
+  const std::string legacy_key(key_of(Side::legacy));
+  Facts other = facts(legacy_key);
   other.native_available = false;
   EXPECT_EQ(decide(plan_, live(5000), other).reason, Reason::hash) << "legacy's own share is not concerned";
 }
