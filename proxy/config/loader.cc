@@ -90,9 +90,9 @@ class Converter {
         break;
       case toml::value_t::array:
         to.kind = Node::Kind::array;
-        size_t index = 0;
         for (const TomlValue& item : from.as_array()) {
-          convert(item, to.items.emplace_back(), fmt::format("{}[{}]", path, index++));
+          const std::string item_path = fmt::format("{}[{}]", path, to.items.size());
+          convert(item, to.items.emplace_back(), item_path);
         }
         break;
       case toml::value_t::table:
