@@ -27,6 +27,7 @@ constexpr std::array kMessageRows = {
     MessageRow{MessageType::drain, "drain", true, false},
     MessageRow{MessageType::stop, "stop", true, false},
     MessageRow{MessageType::outcome, "outcome", true, false},
+    MessageRow{MessageType::reloaded, "reloaded", true, false},
     MessageRow{MessageType::ready, "ready", false, false},
     MessageRow{MessageType::refused, "refused", false, false},
     MessageRow{MessageType::committed, "committed", false, false},

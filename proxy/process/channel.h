@@ -31,7 +31,8 @@ enum class MessageType : uint32_t {
   abort,     // number
   drain,     // number: milliseconds until the end that is not graceful
   stop,
-  outcome,  // number: of the request; text: an Outcome
+  outcome,   // number: of the request; text: an Outcome
+  reloaded,  // text: the Outcome of a reload, for the controller
   // From a child.
   ready,       // number: of the configuration; text: remarks, a line each
   refused,     // number; text: the reasons, a line each

@@ -154,6 +154,9 @@ void Child::on_message(Message message) {
     case MessageType::outcome:
       role_->on_outcome(message.number, Outcome::parse(message.text));
       break;
+    case MessageType::reloaded:
+      role_->on_reload(Outcome::parse(message.text));
+      break;
     default:
       break;
   }
@@ -214,8 +217,10 @@ void Child::on_abort() {
 }
 
 uint64_t Child::ask(MessageType type) {
-  channel_.send({type, ++last_request_});
-  return last_request_;
+  // Unlike those of this place's earlier processes, whose outcomes may still be on their way.
+  uint64_t number = static_cast<uint64_t>(getpid()) << 32 | ++last_request_;
+  channel_.send({type, number});
+  return number;
 }
 
 void Child::on_second() {

@@ -44,6 +44,8 @@ class Role {
   virtual void on_stop() = 0;
   // Once a second, for figures that need not be newer.
   virtual void on_second() = 0;
+  // The end of a reload, whoever asked for it.
+  virtual void on_reload(const Outcome& outcome) = 0;
   // The answer to Child::ask_reload() and ask_reopen().
   virtual void on_outcome(uint64_t request, const Outcome& outcome) = 0;
 };
@@ -100,7 +102,7 @@ class Child final : Channel::Listener {
   std::shared_ptr<Generation> next_;
   NamedFds next_sockets_;
   NamedFds next_logs_;
-  uint64_t last_request_ = 0;
+  uint32_t last_request_ = 0;
 };
 
 }  // namespace banyan::process

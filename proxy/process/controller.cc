@@ -56,6 +56,10 @@ std::vector<std::string> Controller::remarks(const config::Config& next) const {
 void Controller::on_drain(Millis) { child_.finish(); }
 void Controller::on_stop() { child_.finish(); }
 
+void Controller::on_reload(const Outcome& outcome) {
+  last_reload_ = {.applied = outcome.done, .when = child_.workplace().loop().wall(), .lines = outcome.lines};
+}
+
 void Controller::on_outcome(uint64_t request, const Outcome& outcome) {
   api_->on_outcome(request, outcome.done, outcome.lines);
 }

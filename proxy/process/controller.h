@@ -28,6 +28,7 @@ class Controller final : public Role, private admin::Backend {
   void on_drain(Millis time) override;
   void on_stop() override;
   void on_second() override {}
+  void on_reload(const Outcome& outcome) override;
   void on_outcome(uint64_t request, const Outcome& outcome) override;
 
  private:

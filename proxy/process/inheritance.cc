@@ -1,6 +1,7 @@
 #include "process/inheritance.h"
 
 #include <sched.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 
@@ -87,6 +88,21 @@ void close_unnamed_sockets(const config::Config& config, NamedFds& sockets) {
     if (!named && address) net::remove_socket_file(*address);
     return !named;
   });
+}
+
+void discard_sockets(NamedFds& sockets) {
+  for (const auto& [name, fd] : sockets) {
+    if (auto address = config::parse_address(name)) net::remove_socket_file(*address);
+  }
+  sockets.clear();
+}
+
+// listen(2) on a listening socket changes its queue and nothing else.
+void adjust_backlogs(const config::Config& config, const NamedFds& sockets) {
+  for (const config::Listener& listener : config.listeners) {
+    auto socket = sockets.find(listener.address.text());
+    if (socket != sockets.end()) listen(socket->second.get(), static_cast<int>(listener.backlog));
+  }
 }
 
 Result<NamedFds> open_logs(const config::Log& log, const NamedFds& have, bool again) {

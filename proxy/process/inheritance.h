@@ -45,6 +45,11 @@ Result<NamedFds> open_admin_sockets(const config::Admin& admin);
 // Closes those that `config` does not name; the file of a unix socket goes too.
 void close_unnamed_sockets(const config::Config& config, NamedFds& sockets);
 
+// Closes those of a configuration that did not come to be, and removes the files of unix sockets.
+void discard_sockets(NamedFds& sockets);
+// Sets the length of the queues to what `config` says.
+void adjust_backlogs(const config::Config& config, const NamedFds& sockets);
+
 // Opens the log files of `log` that `have` has not, or all of them (`again`).
 Result<NamedFds> open_logs(const config::Log& log, const NamedFds& have, bool again);
 

@@ -181,6 +181,8 @@ void Master::finish_start() {
   if (daemon_) {
     if (Result<void> done = daemon_->ready(); !done) return fail_start(done.error().message);
     daemon_.reset();
+    // "stdout" and "stderr" are /dev/null now: let go of the terminal or pipe we were started from.
+    reopen_logs();
   }
   shm::set_process_state(inheritance_.segment, shm::kMasterSlot, shm::ProcessState::ready);
   LOG(notice, "ready: {}", status());
@@ -254,6 +256,7 @@ void Master::on_reload_begun() {
 }
 
 void Master::on_reload_done(const Outcome& outcome) {
+  children_.send(shm::kControllerSlot, {MessageType::reloaded, 0, outcome.text()});
   counters_.counter(shm::Metric::reload, outcome.done ? shm::Outcome::ok : shm::Outcome::failed).add();
   if (outcome.done) {
     const config::Config& config = inheritance_.current->config;

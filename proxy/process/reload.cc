@@ -21,6 +21,7 @@ Reload::Reload(event::Loop& loop, Inheritance& inheritance, shm::Directory& dire
                config::SourceRequest request, Observer& observer)
     : loop_(loop),
       inheritance_(inheritance),
+      started_with_(inheritance.current),
       directory_(directory),
       children_(children),
       request_(std::move(request)),
@@ -68,15 +69,15 @@ std::optional<Reload::Candidate> Reload::read(std::vector<std::string>& reasons)
   }
   if (!loaded.ok()) {
     reasons = to_lines(loaded.diagnostics);
-    return std::nullopt;
-  }
-  if (Result<void> opened = open_needed(candidate); !opened) {
+  } else if (Result<void> opened = open_needed(candidate); !opened) {
     reasons.push_back(opened.error().message);
+  }
+  if (!reasons.empty()) {
+    discard_sockets(candidate.sockets);
     return std::nullopt;
   }
   candidate.warnings = to_lines(loaded.diagnostics);
-  for (const std::string& key :
-       config::restart_differences(inheritance_.current->config, configuration->config)) {
+  for (const std::string& key : config::restart_differences(started_with_->config, configuration->config)) {
     candidate.warnings.push_back(key + ": takes effect after a restart");
   }
   candidate.round = Round(participants());
@@ -127,6 +128,7 @@ void Reload::refuse(std::vector<std::string> reasons) {
   for (uint32_t place : children_.living()) {
     children_.send(place, {MessageType::abort, candidate_->configuration->number});
   }
+  discard_sockets(candidate_->sockets);
   end({.done = false, .lines = std::move(reasons)});
 }
 
@@ -136,6 +138,7 @@ void Reload::switch_over() {
   const config::Config& config = inheritance_.current->config;
   inheritance_.sockets.merge(candidate_->sockets);
   close_unnamed_sockets(config, inheritance_.sockets);
+  adjust_backlogs(config, inheritance_.sockets);
   inheritance_.logs.merge(candidate_->logs);
   auto paths = LogFiles::paths(config.log);
   std::erase_if(inheritance_.logs, [&paths](const auto& entry) {

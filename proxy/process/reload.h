@@ -81,6 +81,7 @@ class Reload {
 
   event::Loop& loop_;
   Inheritance& inheritance_;
+  std::shared_ptr<const Configuration> started_with_;  // its keys that need a restart are those in effect
   shm::Directory& directory_;
   Children& children_;
   config::SourceRequest request_;

@@ -33,6 +33,7 @@ class Worker final : public Role,
   void on_drain(Millis time) override;
   void on_stop() override;
   void on_second() override;
+  void on_reload(const Outcome&) override {}
   void on_outcome(uint64_t, const Outcome&) override {}
 
  private:
