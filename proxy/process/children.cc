@@ -34,16 +34,22 @@ Children::Child::Child(Children& owner_children, uint32_t its_place, pid_t its_p
     : owner(owner_children),
       place(its_place),
       pid(its_pid),
-      born(owner.loop_.now()),
-      channel(owner.loop_, std::move(channel_fd), Channel::Side::master, *this) {}
+      channel(owner.loop_, std::move(channel_fd), Channel::Side::master, *this),
+      grace(owner.loop_, Callback::to<&Child::on_grace_over>(this)) {}
 
 void Children::Child::on_message(Message message) {
   owner.observer_.on_child_message(place, std::move(message));
 }
 
-// It is dying, or does not speak our language: in both cases SIGCHLD tells the rest. Not reaped yet, the
-// number is still this child's.
+// It is on its way out and may end by itself, with a code that says why; or it does not speak our language.
+// In both cases SIGCHLD tells the rest.
 void Children::Child::on_channel_closed() {
+  constexpr auto kGrace = std::chrono::milliseconds(200);
+  grace.start(kGrace);
+}
+
+// Not reaped yet, so the number is still this child's.
+void Children::Child::on_grace_over() {
   if (pid > 0) ::kill(pid, SIGKILL);
 }
 

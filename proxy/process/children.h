@@ -79,13 +79,14 @@ class Children {
     Child(Children& owner_children, uint32_t its_place, pid_t its_pid, Fd channel_fd);
     void on_message(Message message) override;
     void on_channel_closed() override;
+    void on_grace_over();
 
     Children& owner;
     uint32_t place;
     pid_t pid;
     State state = State::starting;
-    TimePoint born;
     Channel channel;
+    event::Timer grace;  // from its channel's end to its own
   };
   struct Place {
     Place(Children& owner_children, uint32_t its_number);
