@@ -47,6 +47,12 @@ Result<void> check(const Order& order) {
   return {};
 }
 
+// Live values that nobody can know any more.
+bool is_lost(const StateFile& file) {
+  return file.condition == StateFile::Condition::damaged ||
+         file.condition == StateFile::Condition::unreadable;
+}
+
 LiveValue apply(const Order& order, uint64_t sequence, WallTime now) {
   LiveValue value{Phase::set, order.percent, sequence, now, order.who, order.why};
   switch (order.verb) {
@@ -102,7 +108,7 @@ void RolloutBook::take_damage(const StateFile& file) {
   const std::string aside = path_ + ".damaged-" + time_text(clock_.wall());
   // A link, so that there is always a file that says "damaged" until a good one takes its place.
   const bool kept = link(path_.c_str(), aside.c_str()) == 0;
-  all_damaged_ = file.condition == StateFile::Condition::damaged;
+  all_damaged_ = is_lost(file);
   LOG(error, "{} is damaged: {}. {} at 0% legacy until set or reset. The file {}", path_,
       all_damaged_ ? file.damage : "what it says about some rollouts makes no sense",
       all_damaged_ ? "All rollouts begin" : "These begin",
@@ -243,6 +249,10 @@ std::vector<std::string> live_differences(const std::string& state_dir,
                                           const std::vector<config::Rollout>& rollouts) {
   const StateFile file = read_state_file(state_path(state_dir));
   std::vector<std::string> lines;
+  // Who only tests a configuration may not be allowed to read the state.
+  if (file.condition == StateFile::Condition::unreadable) {
+    lines.push_back(fmt::format("live percentages are not compared: {}", file.damage));
+  }
   if (file.condition == StateFile::Condition::damaged) {
     lines.push_back(fmt::format("{} is damaged ({}): all rollouts would begin at 0% legacy",
                                 state_path(state_dir), file.damage));

@@ -78,13 +78,13 @@ StateFile read_state_file(const std::string& path) {
   bool missing = false;
   Result<std::string> content = read_whole(path, kLargest, missing);
   if (missing) return file;
-  file.condition = StateFile::Condition::damaged;
   if (!content) {
+    file.condition = StateFile::Condition::unreadable;
     file.damage = content.error().message;
     return file;
   }
   file.damage = read_document(json::parse(*content, nullptr, false), file);
-  if (file.damage.empty()) file.condition = StateFile::Condition::good;
+  file.condition = file.damage.empty() ? StateFile::Condition::good : StateFile::Condition::damaged;
   return file;
 }
 

@@ -32,9 +32,10 @@ struct LiveValues {
 };
 
 struct StateFile {
-  enum class Condition { missing, good, damaged };
+  // unreadable: the kernel refuses it, so nothing is known of it. damaged: it makes no sense.
+  enum class Condition { missing, good, unreadable, damaged };
   Condition condition = Condition::missing;
-  std::string damage;  // what is wrong, if damaged
+  std::string damage;  // what is wrong, if unreadable or damaged
   LiveValues values;   // what could be read
   // Single rollouts that are there but make no sense; the rest is good.
   std::vector<std::string> damaged_rollouts;
