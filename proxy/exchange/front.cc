@@ -37,6 +37,19 @@ void Front::on_refused(const http::ConnectionInfo& connection, const Error& erro
   write_access(facts, *site_);
 }
 
+// Scanners fail by the thousand: as with nginx, a line for who asks for this level.
+void Front::on_handshake(const http::ConnectionInfo& connection, std::string_view failure) {
+  const auto outcome = failure.empty() ? shm::Outcome::ok : shm::Outcome::failed;
+  here_.counters.counter(shm::Metric::tls_handshakes, outcome).add();
+  if (failure.empty()) return;
+  net::IpAddress::TextBuffer buffer;
+  LOG(info, "client {}: TLS handshake: {}", connection.peer.host_text(buffer), failure);
+}
+
+void Front::on_no_request(const http::ConnectionInfo&) {
+  here_.counters.counter(shm::Metric::connections_failed).add();
+}
+
 void Front::write_access(AccessFacts& facts, const Site& site) {
   facts.time_iso8601 = timestamps().iso8601();
   facts.time_local = timestamps().common_log();

@@ -51,6 +51,8 @@ class Front final : public http::StreamOpener {
   // http::StreamOpener
   std::unique_ptr<http::StreamUser> open(http::InboundStream& stream) override;
   void on_refused(const http::ConnectionInfo& connection, const Error& error, uint64_t bytes_sent) override;
+  void on_handshake(const http::ConnectionInfo& connection, std::string_view failure) override;
+  void on_no_request(const http::ConnectionInfo& connection) override;
   const http::InboundSettings& inbound_settings() const override { return site_->inbound; }
   bool draining() const override { return draining_; }
 

@@ -35,7 +35,9 @@ H1Inbound::H1Inbound(event::Loop& loop, H1StreamPool& streams, StreamOpener& ope
 H1Inbound::~H1Inbound() = default;
 
 bool H1Inbound::start() {
-  start_timer(opener_.inbound_settings().header_timeout);
+  const InboundSettings& settings = opener_.inbound_settings();
+  handshaking_ = !stream_->handshake_done();
+  start_timer(handshaking_ ? settings.handshake_timeout : settings.header_timeout);
   return stream_->start(*this);
 }
 
@@ -92,14 +94,31 @@ bool H1Inbound::fill(bool large) {
   if (!readable_ || input_ended_) return false;
   net::IoResult result = input_.fill(*stream_, large);
   if (result.drained) readable_ = false;
+  if (handshaking_ && stream_->handshake_done()) on_handshake_done();
   if (result.status == net::IoStatus::ok) return true;
   if (result.status == net::IoStatus::end) {
     input_ended_ = true;
     on_input_end();
   } else if (result.status == net::IoStatus::error) {
-    close(StreamEnd::client_gone);
+    on_input_error();
   }
   return false;
+}
+
+void H1Inbound::on_handshake_done() {
+  handshaking_ = false;
+  opener_.on_handshake(info_, {});
+  start_timer(opener_.inbound_settings().header_timeout);
+}
+
+void H1Inbound::on_input_error() {
+  if (!std::exchange(handshaking_, false)) return close(StreamEnd::client_gone);
+  opener_.on_handshake(info_, stream_->failure());
+  // The answer every browser's user and every curl can read; nginx calls it 497 in its log.
+  if (stream_->speaks_plain_http()) {
+    return refuse(client_error(400, "a plain HTTP request was sent to an HTTPS port"));
+  }
+  close(StreamEnd::client_gone);
 }
 
 void H1Inbound::on_input_end() {
@@ -315,6 +334,7 @@ void H1Inbound::on_deferred() {
     // What came before the failure is the client's.
     if (end_ == StreamEnd::broken_off && work_ && work_->sender.started()) work_->sender.flush(*stream_);
     end_stream(end_);
+    if (info_.requests == 0) opener_.on_no_request(info_);
     stream_.reset();
     owner_.on_connection_closed(*this);
     return;
@@ -409,6 +429,7 @@ void H1Inbound::end_stream(StreamEnd end) {
 
 // A head that cannot be understood: answered here, nothing of it is handed on, and the connection ends.
 void H1Inbound::refuse(const Error& error) {
+  if (!work_) work_ = streams_.take();
   keep_alive_ = false;
   unread_request_ = true;
   state_ = State::exchange;
@@ -433,6 +454,8 @@ void H1Inbound::linger_or_close() {
 void H1Inbound::on_timeout() {
   switch (state_) {
     case State::idle:
+      if (handshaking_) opener_.on_handshake(info_, "it did not end in time");
+      [[fallthrough]];
     case State::lingering:
     case State::draining:
       return close(StreamEnd::complete);

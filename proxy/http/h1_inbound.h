@@ -97,6 +97,8 @@ class H1Inbound final : public event::Disposable,
   bool read_ahead();
   bool discard();
   bool fill(bool large);
+  void on_handshake_done();
+  void on_input_error();
   void on_input_end();
   void break_request_body(const Error& error);
   bool body_too_slow(const InboundSettings& settings) const;
@@ -126,6 +128,7 @@ class H1Inbound final : public event::Disposable,
   TimePoint since_;  // when it was opened; when lingering began
   State state_ = State::idle;
   StreamEnd end_ = StreamEnd::complete;  // for the stream that close() ends
+  bool handshaking_ = false;             // TLS
   bool readable_ = false;                // the socket may have bytes that were not read yet
   bool input_ended_ = false;             // the client sends no more
   bool blocked_ = false;                 // the socket takes no more

@@ -24,6 +24,7 @@ namespace banyan::http {
 
 // Timeouts and limits towards clients; zero switches a timeout off. See [client] in banyan.toml(5).
 struct InboundSettings {
+  Millis handshake_timeout{10'000};  // of TLS
   Millis header_timeout{10'000};
   Millis body_timeout{30'000};
   Millis write_timeout{60'000};
@@ -107,6 +108,10 @@ class StreamOpener {
   // A head that cannot be understood was answered with error.status and the connection is closing: for the
   // log. `head` holds what could be read of it.
   virtual void on_refused(const ConnectionInfo& connection, const Error& error, uint64_t bytes_sent) = 0;
+  // The TLS handshake is done; or it failed, `failure` says why, and the connection is closing.
+  virtual void on_handshake(const ConnectionInfo& connection, std::string_view failure) = 0;
+  // The connection closes and has brought no request, not even one that was refused.
+  virtual void on_no_request(const ConnectionInfo& connection) = 0;
   // The settings that hold for the next request; the reference is read at once.
   virtual const InboundSettings& inbound_settings() const = 0;
   // The process drains: answers carry "Connection: close".

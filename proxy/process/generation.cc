@@ -21,6 +21,7 @@ const handler::HandlerType* find_type(std::string_view name) {
 
 http::InboundSettings inbound_settings(const config::Client& client) {
   http::InboundSettings settings;
+  settings.handshake_timeout = client.timeouts.tls_handshake;
   settings.header_timeout = client.timeouts.header;
   settings.body_timeout = client.timeouts.body;
   settings.write_timeout = client.timeouts.write;

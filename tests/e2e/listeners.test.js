@@ -79,7 +79,7 @@ test('TLS: requests, WebSocket, protocol versions, plain text refused', async (s
   const { key, cert } = await makeCertificate(makeFolder(scope), 'first');
   const port = await freePort();
   const listener = `[[listener]]\naddress = "127.0.0.1:${port}"\ntls = { certificate = "${cert}", key = "${key}" }`;
-  await startInFrontOf(scope, server.host, { listener, route: 'max_body = 0' });
+  const banyan = await startInFrontOf(scope, server.host, { listener, route: 'max_body = 0' });
   const url = `https://localhost:${port}/`;
   const ca = fs.readFileSync(cert);
   const lookup = (name, options, done) =>
@@ -103,8 +103,29 @@ test('TLS: requests, WebSocket, protocol versions, plain text refused', async (s
   assert.equal(await echoed, 'secret');
   const plain = await connect(scope, port);
   await plain.write(get);
-  const answer = String(await plain.rest());
-  assert.ok(answer === '' || /^HTTP\/1\.1 400 |^\x15/.test(answer), JSON.stringify(answer));
+  assert.match(String(await plain.rest()), /^HTTP\/1\.1 400 [^]*plain HTTP request/);
+  const garbage = await connect(scope, port);
+  await garbage.write('\x16\x03\x01\x00\x05hello');
+  await garbage.rest();
+  const { text: metrics } = await banyan.admin('/metrics');
+  assert.match(metrics, /^banyan_tls_handshakes_total\{result="failed"\} 3$/m, 'TLS 1.1, plain, garbage');
+  assert.match(metrics, /^banyan_tls_handshakes_total\{result="ok"\} 4$/m);
+});
+
+test('TLS: a handshake that does not come to its end', async (scope) => {
+  const backend = await record(scope);
+  const { key, cert } = await makeCertificate(makeFolder(scope), 'slow');
+  const port = await freePort();
+  const listener = `[[listener]]\naddress = "127.0.0.1:${port}"\ntls = { certificate = "${cert}", key = "${key}" }`;
+  const top = '[client]\ntimeouts = { tls_handshake = "200ms", header = "1h" }';
+  const banyan = await startInFrontOf(scope, backend.address, { listener, top });
+  const silent = await connect(scope, port);
+  assert.equal((await silent.rest()).length, 0);
+  const { stderr } = await curl('-sk', `https://127.0.0.1:${port}/x`);
+  assert.equal(stderr, '');
+  const { text: metrics } = await banyan.admin('/metrics');
+  assert.match(metrics, /^banyan_tls_handshakes_total\{result="failed"\} 1$/m);
+  assert.match(metrics, /^banyan_connections_failed_total 1$/m);
 });
 
 test('TLS: a reload changes the certificate, open connections stay', async (scope) => {

@@ -84,6 +84,8 @@ class InboundTest : public testing::Test, public StreamOpener, public InboundOwn
     return std::make_unique<User>(*this);
   }
   void on_refused(const ConnectionInfo&, const Error& error, uint64_t) override { refused_ = error.status; }
+  void on_handshake(const ConnectionInfo&, std::string_view) override {}
+  void on_no_request(const ConnectionInfo&) override { ++without_request_; }
   const InboundSettings& inbound_settings() const override { return settings_; }
   bool draining() const override { return draining_; }
   void on_connection_closed(H1Inbound&) override {
@@ -134,6 +136,7 @@ class InboundTest : public testing::Test, public StreamOpener, public InboundOwn
   std::vector<StreamEnd> ends_;
   int opened_ = 0;
   int refused_ = 0;
+  int without_request_ = 0;
   bool closed_ = false;
   bool draining_ = false;
 };
