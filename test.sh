@@ -3,7 +3,7 @@
 # sanitizers, runs unit tests, golden tests, fuzz targets and end-to-end tests against the real binary.
 #
 # usage: ./test.sh [STEP ...]        all steps, or only those named, in this order:
-#   install    Debian packages and npm modules that are missing
+#   install    Debian packages, npm modules and promtool where they are missing
 #   checks     layers, format, manual pages
 #   release    build with g++, unit tests
 #   sanitizer  build with clang, address and undefined-behaviour sanitizers; unit tests, short fuzz runs
@@ -27,6 +27,17 @@ packages=(g++ cmake ninja-build pkg-config ccache python3 clang clang-format lib
   libevent-dev libssl-dev liblua5.4-dev libcurl4-openssl-dev libtoml11-dev nlohmann-json3-dev libcli11-dev
   libre2-dev libxxhash-dev libfmt-dev libgtest-dev libgmock-dev nodejs npm)
 
+# promtool alone out of its Debian package: to install that would start a Prometheus server on this machine.
+get_promtool() {
+  command -v promtool >/dev/null || [[ -x .cache/promtool ]] && return
+  local folder
+  folder=$(mktemp -d)
+  (cd "$folder" && apt-get download -q prometheus)
+  mkdir -p .cache
+  dpkg-deb --fsys-tarfile "$folder"/prometheus_*.deb | tar -x -C .cache --strip-components=3 ./usr/bin/promtool
+  rm -rf "$folder"
+}
+
 step_install() {
   local missing=()
   for package in "${packages[@]}"; do
@@ -47,6 +58,7 @@ step_install() {
     npm ci --prefix "$folder" --no-audit --no-fund --loglevel=error
     touch "$folder/node_modules"
   done
+  get_promtool
 }
 
 step_checks() {

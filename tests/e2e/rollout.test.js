@@ -7,44 +7,9 @@ import { fetch, load } from './lib/client.js';
 import { ask } from './lib/raw.js';
 import { record } from './lib/recorder.js';
 import { freePort, serveHttp } from './lib/servers.js';
+import { begin, users } from './lib/sides.js';
 import { test } from './lib/test.js';
 import { until } from './lib/wait.js';
-
-// Two recording backends and a rollout "r" between them; keys: further lines of [rollout.r] and of the route.
-async function begin(scope, keys = '', { route = '', workers = 2, more = '', native, files } = {}) {
-  const sides = { legacy: await record(scope), native: await record(scope, native) };
-  const text = `[upstream.old]
-servers = ["${sides.legacy.address}"]
-[upstream.new]
-servers = ["${sides.native.address}"]
-[rollout.r]
-legacy = "upstream.old"
-native = "upstream.new"
-sticky = ["cookie:uid", "header:X-User-Id"]
-${keys}
-[[route]]
-path = "/*"
-target = "rollout.r"
-${route}
-${more}`;
-  const banyan = await start(scope, text, { workers, files });
-  // Sends one request of the user; resolves to the side that got it.
-  const send = async (user, { headers = {}, target = '/', ...options } = {}) => {
-    const before = sides.native.heads.length;
-    const all = { ...(user === undefined ? {} : { Cookie: `a=b; uid=${user}; c=d` }), ...headers };
-    const response = await fetch(banyan.url + target, { headers: all, agent: false, ...options });
-    assert.equal(response.status, 200);
-    return sides.native.heads.length > before ? 'native' : 'legacy';
-  };
-  const shareOf = async (users) => {
-    const natives = new Set();
-    for (const user of users) if ((await send(user)) === 'native') natives.add(user);
-    return natives;
-  };
-  return { banyan, ...sides, send, shareOf, text };
-}
-
-const users = Array.from({ length: 300 }, (_, number) => `user-${number}`);
 
 test('exactly 0 and exactly 100, with and without a key', async (scope) => {
   const { banyan, legacy, native, send } = await begin(scope, 'percent = 0');
