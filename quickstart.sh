@@ -67,7 +67,7 @@ missing_packages() {
   done
   # GoogleTest only because the build folder is the one of ./test.sh: both must configure it alike.
   for pair in nlohmann/json.hpp:nlohmann-json3-dev CLI/CLI.hpp:libcli11-dev toml.hpp:libtoml11-dev \
-    gtest/gtest.h:libgtest-dev gmock/gmock.h:libgmock-dev; do
+    date/tz.h:libhowardhinnant-date-dev gtest/gtest.h:libgtest-dev gmock/gmock.h:libgmock-dev; do
     { have g++ && have_header "${pair%%:*}"; } || echo "${pair#*:}"
   done
 }

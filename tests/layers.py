@@ -35,6 +35,7 @@ CONFINED = {
     "openssl/": ["proxy/net/", "handlers/sigv4", "handlers/batch_fetch", "proxy/config/", "proxy/admin/", "proxy/process/"],
     "event2/": ["proxy/event/"],
     "re2/": ["proxy/route/", "proxy/config/"],
+    "date/": ["proxy/rollout/time_zone.cc"],
     "xxhash.h": ["proxy/base/stable_hash"],
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]')

@@ -23,6 +23,8 @@ struct LoadOptions {
   std::vector<const AnySection*> handler_types;
   // What is wrong with a regular expression, "" if nothing. Not set: not checked.
   std::function<std::string(std::string_view pattern)> check_regex;
+  // Whether the system knows the time zone. Not set: not checked.
+  std::function<bool(std::string_view name)> is_time_zone;
 };
 
 // Where to begin: the command line.

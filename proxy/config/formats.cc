@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "config/config.h"
+#include "config/date_time.h"
 #include "config/names.h"
 
 namespace banyan::config {
@@ -177,6 +178,13 @@ Format<Millis> duration(Millis least, Millis most) {
       [](const Millis& value) { return quote(format_duration(value)); }};
 }
 
+Format<Millis> duration_or_none(Format<Millis> format) {
+  format.print = [print = format.print](const Millis& value) {
+    return value == Millis(0) ? std::string() : print(value);
+  };
+  return format;
+}
+
 Format<uint64_t> size(uint64_t least, uint64_t most) {
   return {
       "size",
@@ -221,6 +229,40 @@ Format<Rate> rate() {
   return parsed<Rate>("rate", "a rate such as \"100/s\"", parse_rate, [](const Rate& value) {
     return value.count == 0 ? std::string() : quote(format_rate(value));
   });
+}
+
+Format<Rate> rate_or_off() {
+  Format<Rate> format = rate();
+  format.type = "rate or \"off\"";
+  format.read = [read = format.read](const Value& value, Rate& result) {
+    if (value.node().kind == Node::Kind::string && value.node().string == "off") return result = {}, true;
+    return read(value, result);
+  };
+  format.print = [print = format.print](const Rate& value) {
+    return value.count == 0 ? quote("off") : print(value);
+  };
+  return format;
+}
+
+Format<WallTime> date_time() {
+  return {"date and time",
+          [](const Value& value, WallTime& result) {
+            if (value.node().kind != Node::Kind::time &&
+                !value.string("a date and time such as 2026-03-01T06:00:00Z")) {
+              return false;
+            }
+            Result<WallTime> parsed = parse_date_time(value.node().string);
+            if (!parsed) return value.error(parsed.error().message);
+            result = *parsed;
+            return true;
+          },
+          [](const WallTime& value) { return format_date_time(value); }};
+}
+
+Format<std::chrono::minutes> time_of_day() {
+  return parsed<std::chrono::minutes>(
+      "time of day", "a time of day such as \"18:00\"", parse_time_of_day,
+      [](const std::chrono::minutes& value) { return quote(format_time_of_day(value)); });
 }
 
 bool read_integer(const Value& value, int64_t least, int64_t most, int64_t& result) {

@@ -31,11 +31,19 @@ Format<std::string> nonempty_text();
 Format<double> number(double least, double most);
 // "250ms" "10s" "1h30m".
 Format<Millis> duration(Millis least = Millis(0), Millis most = kLongestDuration);
+// The same, but zero, which stands for "none", is not printed.
+Format<Millis> duration_or_none(Format<Millis> format = duration());
 // 4096 "64k" "10m".
 Format<uint64_t> size(uint64_t least = 0, uint64_t most = std::numeric_limits<int64_t>::max());
 // 0 to 100, as hundredths.
 Format<uint32_t> percent();
 Format<Rate> rate();
+// A rate, or "off" for the count 0.
+Format<Rate> rate_or_off();
+// 2026-03-01T06:00:00Z, with or without quotes.
+Format<WallTime> date_time();
+// "18:00", "24:00".
+Format<std::chrono::minutes> time_of_day();
 
 // Reads a whole number; also a string from the environment.
 bool read_integer(const Value& value, int64_t least, int64_t most, int64_t& result);

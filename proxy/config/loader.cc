@@ -100,6 +100,7 @@ class Converter {
         break;
       default:
         to.kind = Node::Kind::time;
+        to.string = source(from);
         break;
     }
   }

@@ -25,7 +25,7 @@ struct Node {
   bool flag = false;
   int64_t integer = 0;
   double number = 0;
-  std::string string;
+  std::string string;  // of a string; of a time, as it is written
   // The string has parts that came from the environment, so it may stand for a number or a boolean.
   bool from_environment = false;
   // An error was reported for this value: it stands in no further one.

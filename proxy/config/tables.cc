@@ -1,4 +1,4 @@
-// The top of the file, [log], [admin], [handler.NAME], [rollout.NAME] and [lua].
+// The top of the file, [log], [admin], [handler.NAME] and [lua].
 
 #include "config/tables.h"
 
@@ -116,85 +116,6 @@ Format<std::vector<HandlerEntry>> handlers() {
                      fmt::format("type = {}\n", quote(entry.type))});
             }
           }};
-}
-
-// ---------------------------------------------------------------- rollout
-
-const Section<Force>& force_section() {
-  static const Section<Force> section(
-      "force", "Lets trusted clients ask for a side.",
-      {field("header", &Force::header, header_name(),
-             "The field that asks, with the value \"legacy\" or \"native\". From others it is removed."),
-       field("from", &Force::from, list(cidr(), true), "Networks of the clients that may ask.").required()},
-      [](Force& force, const Value& value) {
-        const Entry* from = value.node().find("from");
-        if (from && force.from.empty() && from->value.kind == Node::Kind::array &&
-            from->value.items.empty()) {
-          value.at("from").error("must name at least one network");
-        }
-      });
-  return section;
-}
-
-Format<Target> side() {
-  return checked<Target>(target(), [](const Target& value) {
-    return value.kind == Target::Kind::rollout ? "must be an upstream or a handler; rollouts do not nest"
-                                               : "";
-  });
-}
-
-void check_sticky(const std::vector<ClientKey>& keys, bool assign_cookie, const Value& value) {
-  const Value sticky = value.at("sticky");
-  if (value.has("sticky") && sticky.node().items.size() == keys.size()) {
-    for (size_t i = 0; i < keys.size(); ++i) {
-      if (std::find(keys.begin(), keys.begin() + static_cast<ptrdiff_t>(i), keys[i]) !=
-          keys.begin() + static_cast<ptrdiff_t>(i)) {
-        sticky.item(i).error("is in the list twice");
-      } else if (i > 0 && keys[i - 1].kind == ClientKey::Kind::client_ip) {
-        sticky.item(i).warn("is never looked at: every request has a client_ip, which stands before it");
-      }
-    }
-  }
-  const bool always = std::any_of(
-      keys.begin(), keys.end(), [](const ClientKey& key) { return key.kind == ClientKey::Kind::client_ip; });
-  if (assign_cookie && always) {
-    value.at("assign_cookie")
-        .warn("has no effect: with client_ip among the sticky keys every client has a key");
-  }
-}
-
-const Section<Rollout>& rollout_section() {
-  static const Section<Rollout> section(
-      "rollout",
-      "A choice between two targets, by a stable hash of a sticky key: the same client gets the same side in "
-      "every worker, on every node, after every restart.",
-      {field("legacy", &Rollout::legacy, side(), "The side that answers at 0 percent.").required(),
-       field("native", &Rollout::native, side(), "The side that answers at 100 percent.").required(),
-       field("percent", &Rollout::percent, percent(),
-             "Share of the native side, 0 to 100 with two decimals. The value at the start: once it was "
-             "changed with banyanctl(1), the live value wins until \"banyanctl rollout reset\"."),
-       field(
-           "salt", &Rollout::salt, nonempty_text(),
-           "Mixed into the hash. Rollouts with the same salt choose the same clients; a new salt draws anew.")
-           .shown_default("the rollout's name"),
-       field("sticky", &Rollout::sticky, list(client_key(), true),
-             "What identifies a client: \"cookie:NAME\", \"header:NAME\" or \"client_ip\". The first that is "
-             "present counts; a client with none gets a random side."),
-       field("fallback", &Rollout::fallback, flag(),
-             "A failed native attempt is answered by legacy, inside the same deadline, if nothing of the "
-             "answer was sent and the request is safe to repeat. It counts against native."),
-       field("assign_cookie", &Rollout::assign_cookie, flag(),
-             "A client with no sticky key gets a cookie that keeps its random side."),
-       field("force", &Rollout::force, optional(table(force_section())),
-             "Lets trusted clients ask for a side.")},
-      [](Rollout& rollout, const Value& value) {
-        if (rollout.salt.empty()) rollout.salt = rollout.name;
-        if (!rollout.legacy.name.empty() && rollout.legacy == rollout.native) {
-          value.at("native").error("must differ from legacy");
-        }
-        check_sticky(rollout.sticky, rollout.assign_cookie, value);
-      });
-  return section;
 }
 
 // ---------------------------------------------------------------- lua

@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "handlers/all_handlers.h"
+#include "rollout/time_zone.h"
 #include "route/conditions.h"
 
 namespace banyan::process {
@@ -40,6 +41,7 @@ const config::LoadOptions& load_options() {
       auto regex = route::compile_regex(std::string(pattern));
       return regex ? std::string() : regex.error().message;
     };
+    made.is_time_zone = rollout::is_time_zone;
     return made;
   }();
   return options;

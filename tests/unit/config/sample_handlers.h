@@ -84,7 +84,11 @@ inline std::string check_parentheses(std::string_view pattern) {
   return open == 0 ? "" : "missing )";
 }
 
-inline LoadOptions sample_options() { return {{&echo_section(), &fetch_section()}, check_parentheses}; }
+inline LoadOptions sample_options() {
+  return {{&echo_section(), &fetch_section()}, check_parentheses, [](std::string_view zone) {
+            return zone == "UTC" || zone == "Europe/Berlin";
+          }};
+}
 
 // Sources of one file, /etc/banyan/banyan.toml, that a test may add to.
 inline Sources sources_of(std::string text) {
