@@ -1,8 +1,6 @@
 #include "exchange/outbound_head.h"
 
-#include <fmt/format.h>
-
-#include <array>
+#include <charconv>
 
 namespace banyan::exchange {
 namespace {
@@ -11,24 +9,37 @@ using http::FieldId;
 
 // Fields that tell upstreams who the client is. From a peer that is not trusted they are dropped: only we say
 // this.
-constexpr std::array kForwardedFields = {
+constexpr http::FieldSet kForwardedFields = {
     FieldId::x_forwarded_for,  FieldId::x_forwarded_proto, FieldId::x_forwarded_host,
-    FieldId::x_forwarded_port, FieldId::x_real_ip,         FieldId::forwarded,
+    FieldId::x_forwarded_port, FieldId::forwarded,
 };
+// Fields that we write anew, whoever sends them.
+constexpr http::FieldSet kOwnFields = {FieldId::host, FieldId::x_real_ip, FieldId::x_request_id,
+                                       FieldId::traceparent};
+
+http::FieldSet fields_to_drop(const Identity& identity) {
+  http::FieldSet drop = kOwnFields;
+  if (!identity.client().trusted) drop.add(kForwardedFields);
+  if (!identity.trace_continues()) drop.add(FieldId::tracestate);
+  return drop;
+}
+
+// The hops that trusted proxies have seen; empty if there are none.
+std::string_view take_hops(http::Fields& fields) {
+  std::string_view hops;
+  for (const http::Field& field : fields) {
+    if (field.id != FieldId::x_forwarded_for) continue;
+    hops = hops.empty() ? field.value : fields.arena().concat({hops, ", ", field.value});
+  }
+  fields.remove(FieldId::x_forwarded_for);
+  return hops;
+}
 
 void add_forwarded(const OutboundFacts& facts, http::Fields& fields) {
   const handler::Client& client = facts.identity.client();
-  if (!client.trusted) {
-    for (FieldId id : kForwardedFields) fields.remove(id);
-  }
   Arena& arena = fields.arena();
-  std::string_view hops;
-  for (const http::Field& field : fields) {
-    if (field.id == FieldId::x_forwarded_for)
-      hops = hops.empty() ? field.value : arena.concat({hops, ", ", field.value});
-  }
-  fields.remove(FieldId::x_forwarded_for);
-  std::string_view peer = facts.identity.peer_text();
+  const std::string_view hops = client.trusted ? take_hops(fields) : std::string_view();
+  const std::string_view peer = facts.identity.peer_text();
   fields.add(FieldId::x_forwarded_for, hops.empty() ? peer : arena.concat({hops, ", ", peer}));
   if (!fields.find(FieldId::x_forwarded_proto))
     fields.add(FieldId::x_forwarded_proto, client.tls ? "https" : "http");
@@ -37,19 +48,15 @@ void add_forwarded(const OutboundFacts& facts, http::Fields& fields) {
   }
   if (!fields.find(FieldId::x_forwarded_port) && facts.local_port != 0) {
     char* digits = arena.allocate(5);
-    char* end = fmt::format_to(digits, "{}", facts.local_port);
+    char* end = std::to_chars(digits, digits + 5, facts.local_port).ptr;
     fields.add(FieldId::x_forwarded_port, {digits, static_cast<size_t>(end - digits)});
   }
-  fields.remove(FieldId::x_real_ip);
   fields.add(FieldId::x_real_ip, client.ip);
 }
 
 void add_trace(const OutboundFacts& facts, http::Fields& fields) {
-  fields.remove(FieldId::x_request_id);
   fields.add(FieldId::x_request_id, facts.identity.request_id());
-  fields.remove(FieldId::traceparent);
   fields.add(FieldId::traceparent, facts.identity.traceparent());
-  if (!facts.identity.trace_continues()) fields.remove(FieldId::tracestate);
   if (!facts.via.empty()) {
     std::string_view version = facts.request.minor_version == 0 ? "1.0 " : "1.1 ";
     fields.add(FieldId::via, fields.arena().concat({version, facts.via}));
@@ -82,8 +89,7 @@ void make_outbound_head(const OutboundFacts& facts, http::RequestHead& out) {
   out.expect_continue = request.expect_continue;
   out.upgrade = request.body.kind == http::BodyKind::none ? request.upgrade : std::string_view();
   out.body = request.body;
-  http::add_end_to_end_fields(request.fields, out.fields);
-  out.fields.remove(FieldId::host);
+  http::add_end_to_end_fields(request.fields, out.fields, fields_to_drop(facts.identity));
   if (!facts.withheld.empty()) out.fields.remove(facts.withheld);
   add_forwarded(facts, out.fields);
   add_trace(facts, out.fields);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -65,6 +66,21 @@ enum class FieldId : uint8_t {
 FieldId find_field_id(std::string_view name);
 // "Content-Length" for FieldId::content_length. REQUIRES: id is not `other`.
 std::string_view field_name(FieldId id);
+
+// Some of the known names; never FieldId::other.
+class FieldSet {
+ public:
+  constexpr FieldSet() = default;
+  constexpr FieldSet(std::initializer_list<FieldId> ids) {
+    for (FieldId id : ids) add(id);
+  }
+  constexpr void add(FieldId id) { bits_ |= uint64_t{1} << static_cast<unsigned>(id); }
+  constexpr void add(FieldSet set) { bits_ |= set.bits_; }
+  constexpr bool contains(FieldId id) const { return bits_ >> static_cast<unsigned>(id) & 1; }
+
+ private:
+  uint64_t bits_ = 0;
+};
 
 // ASCII case-insensitive comparison, as field names and many tokens want it.
 bool equal_ignoring_case(std::string_view a, std::string_view b);

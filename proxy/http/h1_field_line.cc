@@ -9,6 +9,7 @@ namespace banyan::http {
 char* write_field_text(char* out, std::string_view text) {
   if (text.empty()) return out;
   std::memcpy(out, text.data(), text.size());
+  if (chars::is_plain_value(text)) return out + text.size();
   const char* end = out + text.size();
   for (const char* bad = chars::find_value_end(out, end); bad != end; bad = chars::find_value_end(bad, end)) {
     out[bad - out] = ' ';
@@ -16,9 +17,9 @@ char* write_field_text(char* out, std::string_view text) {
   return out + text.size();
 }
 
-char* write_field_line(char* out, std::string_view name, std::string_view value) {
-  const char* name_end = name.data() + name.size();
-  if (name.empty() || chars::find_token_end(name.data(), name_end).at != name_end) return out;
+namespace {
+
+char* write_line(char* out, std::string_view name, std::string_view value) {
   std::memcpy(out, name.data(), name.size());
   out += name.size();
   *out++ = ':';
@@ -29,10 +30,19 @@ char* write_field_line(char* out, std::string_view name, std::string_view value)
   return out;
 }
 
+}  // namespace
+
+char* write_field_line(char* out, const Field& field) {
+  const bool known = field.id != FieldId::other;  // and so a token
+  if (!known && !chars::is_token(field.name)) return out;
+  return write_line(out, field.name, field.value);
+}
+
 void append_field_line(std::string& out, std::string_view name, std::string_view value) {
   size_t size = out.size();
   out.resize(size + field_line_bound(name, value));
-  out.resize(static_cast<size_t>(write_field_line(out.data() + size, name, value) - out.data()));
+  const Field field{name, value, FieldId::other};
+  out.resize(static_cast<size_t>(write_field_line(out.data() + size, field) - out.data()));
 }
 
 }  // namespace banyan::http

@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "http/fields.h"
+
 namespace banyan::http {
 
 // The most that write_field_line writes.
@@ -14,7 +16,7 @@ constexpr size_t field_line_bound(std::string_view name, std::string_view value)
 
 // Writes the line to `out` and returns its end. Control characters in the value become spaces; a field whose
 // name is no token is left out.
-char* write_field_line(char* out, std::string_view name, std::string_view value);
+char* write_field_line(char* out, const Field& field);
 // Copies `text`, control characters but tab as spaces; returns the end.
 char* write_field_text(char* out, std::string_view text);
 

@@ -34,7 +34,8 @@ class Pen {
   }
   void put_number(uint64_t number) { at_ = std::to_chars(at_, at_ + kLongestNumber, number).ptr; }
   void put_text(std::string_view text) { at_ = write_field_text(at_, text); }
-  void put_field(std::string_view name, std::string_view value) { at_ = write_field_line(at_, name, value); }
+  void put_field(const Field& field) { at_ = write_field_line(at_, field); }
+  void put_field(FieldId id, std::string_view value) { put_field({field_name(id), value, id}); }
   void put_length(uint64_t length) {
     put("Content-Length: ");
     put_number(length);
@@ -106,7 +107,7 @@ bool expects_length(Method method) {
 void put_fields(Pen& pen, const Fields& fields, bool with_host) {
   for (const Field& field : fields) {
     if (is_hop_by_hop(field.id) || (field.id == FieldId::host && !with_host)) continue;
-    pen.put_field(field.name, field.value);
+    pen.put_field(field);
   }
 }
 
@@ -148,13 +149,13 @@ void write_request_head(const RequestHead& head, const RequestOptions& options, 
   pen.put(" ");
   target.write(pen);
   pen.put(kVersionLineEnd);
-  pen.put_field("Host", head.host);
+  pen.put_field(FieldId::host, head.host);
   put_fields(pen, head.fields, false);
   put_framing(pen, options.framing, head.body.size);
   if (options.framing == Framing::none && expects_length(head.method)) pen.put_length(0);
   if (!head.upgrade.empty()) {
     pen.put("Connection: Upgrade\r\n");
-    pen.put_field("Upgrade", head.upgrade);
+    pen.put_field(FieldId::upgrade, head.upgrade);
   } else if (!options.keep_alive) {
     pen.put("Connection: close\r\n");
   }
@@ -168,7 +169,7 @@ void write_response_head(const ResponseHead& head, const ResponseOptions& option
   put_fields(pen, head.fields, true);
   if (options.upgrade) {
     pen.put("Connection: Upgrade\r\n");
-    pen.put_field("Upgrade", upgrade);
+    pen.put_field(FieldId::upgrade, upgrade);
   } else if (!options.interim) {
     put_response_framing(pen, head, options);
     if (!options.keep_alive || options.framing == Framing::until_close) {

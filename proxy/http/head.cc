@@ -176,13 +176,13 @@ bool is_hop_by_hop(FieldId id) {
   }
 }
 
-void add_end_to_end_fields(const Fields& from, Fields& to) {
+void add_end_to_end_fields(const Fields& from, Fields& to, FieldSet except) {
   bool more_named = false;
   for (const Field& field : from) {
     more_named |= field.id == FieldId::connection && !names_nothing_else(field.value);
   }
   for (const Field& field : from) {
-    if (is_hop_by_hop(field.id)) continue;
+    if (is_hop_by_hop(field.id) || except.contains(field.id)) continue;
     if (more_named && named_by_connection(from, field.name)) continue;
     to.add(field);
   }

@@ -78,7 +78,7 @@ bool has_no_body(Method request_method, int status);
 bool is_hop_by_hop(FieldId id);
 
 // Adds to `to` what may travel past this hop of `from`: not the hop-by-hop fields, not those that Connection
-// names, not the framing (RFC 9110 section 7.6.1). Views are shared, not copied.
-void add_end_to_end_fields(const Fields& from, Fields& to);
+// names, not the framing (RFC 9110 section 7.6.1), and none of `except`. Views are shared, not copied.
+void add_end_to_end_fields(const Fields& from, Fields& to, FieldSet except = {});
 
 }  // namespace banyan::http

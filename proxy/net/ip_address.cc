@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 
 #include "base/check.h"
@@ -15,6 +16,17 @@ namespace banyan::net {
 namespace {
 
 constexpr std::array<uint8_t, 12> kMapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+// Every request has one; inet_ntop goes through printf, which is ten times as much work.
+std::string_view ipv4_text(const uint8_t* bytes, IpAddress::TextBuffer& buffer) {
+  char* at = buffer.data();
+  for (int i = 0; i < 4; ++i) {
+    if (i > 0) *at++ = '.';
+    at = std::to_chars(at, at + 3, bytes[i]).ptr;
+  }
+  *at = '\0';
+  return {buffer.data(), at};
+}
 
 }  // namespace
 
@@ -80,7 +92,8 @@ std::span<const uint8_t> IpAddress::bytes() const {
 
 std::string_view IpAddress::host_text(TextBuffer& buffer) const {
   if (family_ == Family::unix_socket) return "unix:";
-  inet_ntop(family_ == Family::ipv4 ? AF_INET : AF_INET6, bytes_.data(), buffer.data(), buffer.size());
+  if (family_ == Family::ipv4) return ipv4_text(bytes_.data(), buffer);
+  inet_ntop(AF_INET6, bytes_.data(), buffer.data(), buffer.size());
   return buffer.data();
 }
 

@@ -5,6 +5,7 @@
 #include <netinet/tcp.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <system_error>
@@ -73,9 +74,14 @@ void Listener::pause() {
   watch_.stop();
 }
 
+// An accept that finds nobody costs a call, so more than one is tried only while they come in crowds.
 void Listener::on_ready() {
-  for (int i = 0; i < limits_.accepts_per_turn && wanted_ && accept_one(); ++i) {
+  for (int i = 0; i < burst_ && wanted_; ++i) {
+    if (accept_one()) continue;
+    burst_ = 1;
+    return;
   }
+  burst_ = std::min(2 * burst_, limits_.accepts_per_turn);
 }
 
 // False when there is no more to be had in this turn.

@@ -32,7 +32,8 @@ class Listener {
   };
 
   struct Limits {
-    // nginx takes one ("multi_accept off"); a few cost less and share nearly as well.
+    // nginx takes one ("multi_accept off"); a few, as long as there are some, cost less and share nearly as
+    // well.
     int accepts_per_turn = 4;
     Millis rest = Millis(100);  // how long to wait for descriptors when there are none
   };
@@ -69,6 +70,7 @@ class Listener {
   Limits limits_;
   event::IoWatch watch_;
   event::Timer rest_timer_;
+  int burst_ = 1;  // accepts tried in the next turn
   bool wanted_ = false;
   TimePoint rested_at_{};
   int reserve_fd_ = -1;

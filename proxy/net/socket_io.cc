@@ -8,6 +8,18 @@
 
 namespace banyan::net {
 
+namespace {
+
+ssize_t send_once(int fd, std::span<const iovec> parts) {
+  if (parts.size() == 1) return ::send(fd, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL);
+  msghdr message{};
+  message.msg_iov = const_cast<iovec*>(parts.data());
+  message.msg_iovlen = std::min<size_t>(parts.size(), IOV_MAX);
+  return ::sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+
+}  // namespace
+
 IoResult receive(int fd, std::span<char> space, bool peer_finished) {
   ssize_t count;
   do {
@@ -24,11 +36,8 @@ IoResult receive(int fd, std::span<char> space, bool peer_finished) {
 
 IoResult send_parts(int fd, std::span<const iovec> parts) {
   ssize_t count;
-  msghdr message{};
-  message.msg_iov = const_cast<iovec*>(parts.data());
-  message.msg_iovlen = std::min<size_t>(parts.size(), IOV_MAX);
   do {
-    count = ::sendmsg(fd, &message, MSG_NOSIGNAL);
+    count = send_once(fd, parts);
   } while (count < 0 && errno == EINTR);
   if (count >= 0) return {IoStatus::ok, static_cast<size_t>(count), false, 0};
   if (errno == EAGAIN) return {IoStatus::again, 0, false, 0};

@@ -65,12 +65,10 @@ TEST_F(ListenerTest, TakesOnlyAFewInATurn) {
   std::vector<OwnedFd> clients;
   for (int i = 0; i < 5; ++i) clients.push_back(connect());
   ASSERT_TRUE(listener.resume());
-  loop_.turn();
-  EXPECT_EQ(guests_.fds.size(), 2u);
-  loop_.turn();
-  EXPECT_EQ(guests_.fds.size(), 4u);
-  loop_.turn();
-  EXPECT_EQ(guests_.fds.size(), 5u);
+  for (size_t expected : {1u, 3u, 5u}) {  // more than one only after one was there
+    loop_.turn();
+    EXPECT_EQ(guests_.fds.size(), expected);
+  }
 }
 
 TEST_F(ListenerTest, PausedInTheMiddleOfATurnTakesNoMore) {
