@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "exchange/ending.h"
 #include "exchange/outbound_head.h"
 #include "http/error_page.h"
 
@@ -190,6 +191,9 @@ void Exchange::finish_head(http::ResponseHead& head) {
   }
   if (decision_.route) apply_rules(route().rules().response_headers, head.fields);
   status_ = head.status;
+  if (decision_.rollout && (route().rules().stream || is_endless(head))) {
+    count_for_rollout(http::StreamEnd::complete, {});
+  }
   stream_.respond(head);
 }
 
@@ -325,6 +329,22 @@ void Exchange::count(http::StreamEnd end) {
       .observe(front_.here_.loop.now() - arrived_);
   counters.counter(shm::Metric::http_request_bytes, number, decision_.side).add(stream_.request_bytes());
   counters.counter(shm::Metric::http_response_bytes, number, decision_.side).add(stream_.bytes_sent());
+  if (decision_.rollout) count_for_rollout(end, front_.here_.loop.now() - arrived_);
+}
+
+// Once for each request; see ending.h.
+void Exchange::count_for_rollout(http::StreamEnd end, std::optional<Duration> duration) {
+  if (refused_ || std::exchange(counted_for_rollout_, true)) return;
+  const Compared compared = compared_side(decision_);
+  if (compared.side == shm::Side::none) return;
+  std::optional<shm::Ending> ending = ending_of({end, status_, error_ ? &*error_ : nullptr, fell_back_});
+  if (!ending) return;
+  const uint32_t number = decision_.rollout->number;
+  if (compared.diverted || !duration) {
+    front_.here_.rollouts.count(number, compared.side, compared.diverted ? shm::Ending::diverted : *ending);
+  } else {
+    front_.here_.rollouts.count(number, compared.side, *ending, *duration);
+  }
 }
 
 bool Exchange::logged() const {

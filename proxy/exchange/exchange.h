@@ -68,6 +68,7 @@ class Exchange final : public http::StreamUser, private handler::Call {
   void on_deferred();
   Termination termination(http::StreamEnd end) const;
   void count(http::StreamEnd end);
+  void count_for_rollout(http::StreamEnd end, std::optional<Duration> duration);
   void log(http::StreamEnd end);
   bool logged() const;
 
@@ -93,6 +94,7 @@ class Exchange final : public http::StreamUser, private handler::Call {
   bool body_wanted_ = false;
   bool continue_left_to_session_ = false;
   bool refused_ = false;
+  bool counted_for_rollout_ = false;
 };
 
 }  // namespace banyan::exchange

@@ -13,6 +13,7 @@
 #include "exchange/timestamps.h"
 #include "http/inbound.h"
 #include "shm/counters.h"
+#include "shm/rollout_statistics.h"
 
 namespace banyan::exchange {
 
@@ -34,6 +35,7 @@ class Front final : public http::StreamOpener {
     shm::Counters& counters;
     shm::RateLimiter& rates;
     shm::InFlight& in_flight;
+    shm::RolloutStatistics& rollouts;
     AccessLog& access_log;
     int worker = 0;
   };

@@ -60,7 +60,8 @@ AdminDoor::AdminDoor(const Surroundings& here, int fd, const std::string& addres
       counters_(here.scratch, shm::worker_slot(0)),
       rates_(here.scratch),
       in_flight_(here.scratch, shm::worker_slot(0)),
-      front_({here.loop, here.buffers, counters_, rates_, in_flight_, *this, 0}),
+      rollouts_(here.scratch, shm::worker_slot(0)),
+      front_({here.loop, here.buffers, counters_, rates_, in_flight_, rollouts_, *this, 0}),
       clients_(here.loop, here.buffers, front_, *this),
       door_(here.loop, fd, address, *this) {
   set_token({});

@@ -13,6 +13,7 @@
 #include "shm/counters.h"
 #include "shm/in_flight.h"
 #include "shm/rate_limiter.h"
+#include "shm/rollout_statistics.h"
 
 namespace banyan::process {
 
@@ -48,6 +49,7 @@ class AdminDoor final : private Door::Owner, private Clients::Observer, private 
   shm::Counters counters_;
   shm::RateLimiter rates_;
   shm::InFlight in_flight_;
+  shm::RolloutStatistics rollouts_;
   exchange::Front front_;
   Clients clients_;
   Door door_;

@@ -17,6 +17,7 @@
 #include "process/door.h"
 #include "shm/in_flight.h"
 #include "shm/rate_limiter.h"
+#include "shm/rollout_statistics.h"
 
 namespace banyan::process {
 
@@ -51,6 +52,7 @@ class Worker final : public Role,
   event::Loop& loop_;
   shm::RateLimiter rates_;
   shm::InFlight in_flight_;
+  shm::RolloutStatistics rollouts_;
   exchange::Front front_;
   Clients clients_;
   std::shared_ptr<Generation> generation_;

@@ -10,6 +10,9 @@
 //   ServerWords × 16384   orders and health for each server; written by the controller only
 //   RateSet × 65536       one word for each client and limit (GCRA); every worker writes, by compare-and-swap
 //   InFlightArea × 258    requests of each client under way, for concurrency limits; each writes its own
+//   RolloutMarks × 259    which rollouts each process (and the retired) has counted requests of
+//   StatisticsArea × 259  how requests of rollouts ended and how long they took, for gates; each writes its
+//                         own; the last one is what dead workers had counted, written by the master only
 //
 // Everything starts as zero bytes and zero always means "nothing yet". Only atomics are written after start,
 // and no process ever waits for another, so any of them may be killed at any instruction. A change of this
@@ -24,7 +27,7 @@
 namespace banyan::shm {
 
 inline constexpr uint64_t kMagic = 0x6e61796e61422101;  // "\x01!Banyan"
-inline constexpr uint32_t kVersion = 1;
+inline constexpr uint32_t kVersion = 2;
 
 inline constexpr uint32_t kWorkers = 256;
 inline constexpr uint32_t kMasterSlot = 0;
@@ -110,6 +113,26 @@ struct alignas(4096) InFlightArea {
   std::array<InFlightSet, kInFlightSets> sets;
 };
 
+// How requests of one side ended (shm::Ending) and how long they took (shm::latency_bucket).
+inline constexpr size_t kEndingWords = 7;
+inline constexpr size_t kLatencyWords = 186;
+struct alignas(64) SideArea {
+  std::array<Word, kEndingWords> endings;
+  std::array<Word, kLatencyWords> latencies;
+};
+struct RolloutSides {
+  SideArea legacy;
+  SideArea native;
+};
+inline constexpr size_t kRolloutNumbers = 1024;
+struct alignas(4096) StatisticsArea {
+  std::array<RolloutSides, kRolloutNumbers> rollouts;
+};
+struct alignas(64) RolloutMarks {
+  std::array<Word, kRolloutNumbers / 64> words;  // a bit for each rollout; set before its first count
+};
+inline constexpr uint32_t kRetiredStatistics = kSlots;
+
 struct Layout {
   Header header;
   DirectoryArea directory;
@@ -120,7 +143,10 @@ struct Layout {
   std::array<ServerWords, 16384> servers;
   std::array<RateSet, kRateSets> rates;
   std::array<InFlightArea, kSlots> in_flight;
+  std::array<RolloutMarks, kSlots + 1> marks;
+  std::array<StatisticsArea, kSlots + 1> statistics;
 };
-static_assert(sizeof(Layout) <= size_t{512} << 20);
+// Addresses, not memory: what nobody touches is not there.
+static_assert(sizeof(Layout) <= size_t{1280} << 20);
 
 }  // namespace banyan::shm

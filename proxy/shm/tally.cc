@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "shm/rollout_statistics.h"
 
 namespace banyan::shm {
 namespace {
@@ -73,6 +74,7 @@ void Retirement::retire_slot(uint32_t slot) {
     if (entry) entry->value.fetch_add(area.entries[i].value.load(std::memory_order_relaxed));
   }
   area.count.store(0, std::memory_order_seq_cst);
+  retire_statistics(*layout_, slot);
   sequence.fetch_add(1, std::memory_order_seq_cst);
   reset_process(slot);
 }

@@ -22,8 +22,9 @@ class Retirement {
   // The segment must outlive it.
   explicit Retirement(Segment& segment);
 
-  // REQUIRES: the slot's process is dead (waited for). Adds counters and histograms to the retired ones,
-  // drops gauges, empties the slot: counters, in-flight requests and ProcessSlot but for `restarts`.
+  // REQUIRES: the slot's process is dead (waited for). Adds counters, histograms and the statistics of
+  // rollouts to the retired ones, drops gauges, empties the slot: all of these, in-flight requests and
+  // ProcessSlot but for `restarts`.
   void retire_slot(uint32_t slot);
 
  private:
