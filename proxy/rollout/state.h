@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <type_traits>
 
@@ -10,15 +11,26 @@
 
 namespace banyan::rollout {
 
-// What the live percentage comes from. Numbers are in shared memory: append only.
+// What the live percentage comes from, and what a schedule is doing: the state of a rollout, as operators see
+// it. Numbers are in shared memory: append only. How one becomes another is in transitions.cc.
 enum class Phase : uint8_t {
   file,      // no live value: the configuration's percent counts
-  set,       // `rollout set`
+  set,       // `rollout set`, where there are no steps
   aborted,   // to 0
   promoted,  // to 100
   damaged,   // the state file could not be read: 0 until somebody says otherwise
+  // of a schedule
+  waiting,      // for its start, or for somebody to approve the next step
+  holding,      // a step's hold time runs
+  advancing,    // hold time is over: the next step comes when the gate passes and no freeze is on
+  paused,       // by order, by `set`, or by a failed gate
+  soaking,      // the last step was taken and is still watched
+  done,         // and is not watched any more
+  rolled_back,  // a gate failed: at 0, or on its way there
 };
+inline constexpr size_t kPhases = 12;
 std::string_view phase_name(Phase phase);  // "file"
+std::optional<Phase> parse_phase(std::string_view name);
 
 struct State {
   Phase phase = Phase::file;  // zero bytes mean: no live value
