@@ -3,11 +3,18 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/log.h"
 
 namespace banyan::event {
 namespace {
 
+// What libevent has to say goes to our log, not to a standard error that a daemon does not have.
+void log_of_libevent(int severity, const char* text) {
+  if (severity >= EVENT_LOG_WARN) LOG(warn, "libevent: {}", text);
+}
+
 event_base* make_base() {
+  event_set_log_callback(&log_of_libevent);
   event_config* config = event_config_new();
   CHECK(config != nullptr);
   // One thread owns the loop; other threads wake it through an eventfd (ThreadPool), so no locks are needed.

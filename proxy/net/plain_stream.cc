@@ -16,9 +16,11 @@ class PlainStream final : public Stream {
         fd_(fd),
         read_watch_(loop, fd, event::IoWatch::Interest::read, Callback::to<&PlainStream::readable>(this)) {}
 
-  // Closing takes the descriptor out of epoll; the watches, stopped behind it, then ask for what is done
-  // already, which the kernel refuses at once and libevent expects.
-  ~PlainStream() override { close(fd_); }
+  ~PlainStream() override {
+    read_watch_.stop();
+    write_watch_.reset();
+    close(fd_);
+  }
 
   bool start(Listener& listener) override {
     listener_ = &listener;
