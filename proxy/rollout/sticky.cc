@@ -3,8 +3,13 @@
 namespace banyan::rollout {
 namespace {
 
-std::string_view trim(std::string_view text) {
+std::string_view trim_front(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+  return text;
+}
+
+std::string_view trim(std::string_view text) {
+  text = trim_front(text);
   while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
   return text;
 }
@@ -47,13 +52,16 @@ StickyKey find_sticky_key(std::span<const config::ClientKey> keys, const KeyRead
   return {};
 }
 
+// One search per pair, for its end: this is on the path of every request.
 std::string_view find_cookie(std::string_view field, std::string_view name) {
   while (!field.empty()) {
+    field = trim_front(field);
+    if (field.starts_with(name)) {
+      const std::string_view rest = trim_front(field.substr(name.size()));
+      if (rest.starts_with('=')) return trim(rest.substr(1, rest.find(';') - 1));
+    }
     const size_t end = field.find(';');
-    const std::string_view pair = field.substr(0, end);
     field.remove_prefix(end == field.npos ? field.size() : end + 1);
-    const size_t equals = pair.find('=');
-    if (equals != pair.npos && trim(pair.substr(0, equals)) == name) return trim(pair.substr(equals + 1));
   }
   return {};
 }
