@@ -32,10 +32,11 @@ CONFINED = {
     "toml.hpp": ["proxy/config/loader.cc", "proxy/config/"],
     "lua.hpp": ["proxy/lua/"],
     "curl/": ["proxy/net/fetch"],
-    "openssl/": ["proxy/net/", "handlers/sigv4", "handlers/batch_fetch", "proxy/config/", "proxy/admin/", "proxy/process/"],
+    "openssl/": ["proxy/net/", "proxy/http/ws_handshake.cc", "handlers/sigv4", "handlers/batch_fetch", "proxy/config/", "proxy/admin/", "proxy/process/"],
     "event2/": ["proxy/event/"],
     "re2/": ["proxy/route/", "proxy/config/"],
     "date/": ["proxy/rollout/time_zone.cc"],
+    "zlib.h": ["proxy/http/ws_deflate.cc"],
     "xxhash.h": ["proxy/base/stable_hash"],
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]')

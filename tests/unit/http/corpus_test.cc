@@ -47,6 +47,9 @@ TEST(Corpus, ResponseHead) { run_corpus("response_head", check_response_head); }
 TEST(Corpus, Chunked) {
   run_corpus("chunked", [](std::string_view bytes, bool) { check_chunked(bytes); });
 }
+TEST(Corpus, WebSocket) {
+  run_corpus("websocket", [](std::string_view bytes, bool) { check_websocket(bytes); });
+}
 TEST(Corpus, Path) {
   run_corpus("path", [](std::string_view bytes, bool) { check_path(bytes); });
 }
