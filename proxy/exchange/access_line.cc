@@ -109,6 +109,7 @@ void append_decision(const AccessFacts& facts, JsonLine& line) {
   if (decision.endpoint) line.text("target", decision.endpoint->name);
   if (decision.outcome() && decision.outcome()->reason) line.text("lua_reason", *decision.outcome()->reason);
   line.truth("fallback", facts.fallback);
+  if (!facts.fallback_reason.empty()) line.text("fallback_reason", facts.fallback_reason);
 }
 
 void append_notes(const handler::Notes& notes, Duration total, JsonLine& line) {

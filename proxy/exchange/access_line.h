@@ -39,7 +39,8 @@ struct AccessFacts {
   uint64_t request_length = 0;
   Duration request_time{};
   uint32_t conn_requests = 0;
-  bool fallback = false;
+  bool fallback = false;             // legacy answered what native could not
+  std::string_view fallback_reason;  // why, or "budget": it was not allowed to
   Termination term;
   std::string_view error;  // what went wrong, for people
   int worker = 0;

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "exchange/ending.h"
 #include "exchange/outbound_head.h"
+#include "exchange/server_timing.h"
 #include "http/error_page.h"
 
 namespace banyan::exchange {
@@ -19,6 +20,14 @@ constexpr int kMostHops = 8;
 constexpr size_t kReplayLimit = 64 * 1024;
 
 bool is_gateway_error(int status) { return status == 502 || status == 503 || status == 504; }
+
+constexpr std::string_view kNoBudget = "budget";
+
+shm::FallbackReason fallback_reason(const Error& error) {
+  if (error.status == 504) return shm::FallbackReason::timeout;
+  return error.type.starts_with("destination_") ? shm::FallbackReason::unavailable
+                                                : shm::FallbackReason::error;
+}
 
 }  // namespace
 
@@ -114,6 +123,9 @@ void Exchange::open(const route::Endpoint& endpoint) { session_ = endpoint.handl
 
 // Native gets its share of the time and what it reads of the body is kept, so that legacy can take over.
 void Exchange::prepare_fallback() {
+  if (decision_.rollout) {
+    front_.fallbacks_.on_request(decision_.rollout->number, decision_.rollout->plan.fallback_budget);
+  }
   if (!may_fall_back(false)) return;
   stream_.keep_request_body(kReplayLimit);
   if (deadline_ != TimePoint::max()) deadline_timer_.start_at(arrived_ + (deadline_ - arrived_) / 2);
@@ -155,7 +167,7 @@ handler::Retry Exchange::retry() const {
 
 void Exchange::respond(const http::ResponseHead& head) {
   if (stream_.responded() || session_over_) return;
-  if (is_gateway_error(head.status) && may_fall_back(false)) return fall_back(shm::FallbackReason::status);
+  if (is_gateway_error(head.status) && fall_back(shm::FallbackReason::status)) return;
   http::ResponseHead& out = front_.response_;
   out.clear();
   out.status = head.status;
@@ -188,6 +200,10 @@ void Exchange::finish_head(http::ResponseHead& head) {
     rollout::KeyText key = rollout::key_text(random_);
     head.fields.add_copy(FieldId::set_cookie,
                          rollout::assigned_cookie(decision_.rollout->plan, key.view(), client().tls));
+  }
+  if (decision_.route && may_see_timing(identity_, *site_->config, decision_)) {
+    head.fields.add_copy("Server-Timing", server_timing(decision_, notes_, fallback_reason_,
+                                                        front_.here_.loop.now() - arrived_));
   }
   if (decision_.route) apply_rules(route().rules().response_headers, head.fields);
   status_ = head.status;
@@ -241,9 +257,9 @@ void Exchange::fail(Error error) {
     LOG(warn, "{} {} {}: {}: {}", request().method_text, request().host, request().path,
         decision_.endpoint ? decision_.endpoint->name : "", error.message);
   }
-  if (!stream_.responded() && error.fault != Fault::client && may_fall_back(error.nothing_sent)) {
-    auto reason = error.status == 504 ? shm::FallbackReason::timeout : shm::FallbackReason::error;
-    return fall_back(reason);
+  if (!stream_.responded() && error.fault != Fault::client &&
+      fall_back(fallback_reason(error), error.nothing_sent)) {
+    return;
   }
   session_over_ = true;
   error_ = std::move(error);
@@ -258,7 +274,7 @@ void Exchange::fail(Error error) {
 // Whether legacy may answer what native could not: the rollout wants it, it was native's first try, no byte
 // of the body is gone, and a second execution does no harm.
 bool Exchange::may_fall_back(bool nothing_sent) const {
-  if (fell_back_ || !decision_.rollout || decision_.side != shm::Side::native ||
+  if (!fallback_reason_.empty() || !decision_.rollout || decision_.side != shm::Side::native ||
       !decision_.rollout->plan.fallback) {
     return false;
   }
@@ -268,11 +284,23 @@ bool Exchange::may_fall_back(bool nothing_sent) const {
          http::is_idempotent(request().method);
 }
 
-void Exchange::fall_back(shm::FallbackReason reason) {
-  front_.here_.counters.counter(shm::Metric::fallback, route().number(), reason).add();
+// True if legacy takes over: it may, and the budget covers it.
+bool Exchange::fall_back(shm::FallbackReason reason, bool nothing_sent) {
+  if (!may_fall_back(nothing_sent)) return false;
+  shm::Counters& counters = front_.here_.counters;
+  const route::RolloutTarget& rollout = *decision_.rollout;
+  if (!front_.fallbacks_.take(rollout.number, rollout.plan.fallback_budget, front_.here_.loop.now())) {
+    fallback_reason_ = kNoBudget;
+    counters.counter(shm::Metric::fallback_refused, route().number()).add();
+    return false;
+  }
+  fallback_reason_ = shm::fallback_reason_name(reason);
+  counters.counter(shm::Metric::fallback, route().number(), reason).add();
+  counters.counter(shm::Metric::decisions, route().number(), shm::Side::legacy, shm::Reason::fallback).add();
   session_over_ = true;
   falling_back_ = true;
   deferred_.schedule();
+  return true;
 }
 
 void Exchange::on_deferred() {
@@ -290,8 +318,7 @@ void Exchange::on_deferred() {
 void Exchange::on_deadline() {
   if (front_.here_.loop.now() < deadline_) {  // native's share is over
     deadline_timer_.start_at(deadline_);
-    if (!stream_.responded() && !session_over_ && may_fall_back(false))
-      fall_back(shm::FallbackReason::timeout);
+    if (!stream_.responded() && !session_over_) fall_back(shm::FallbackReason::timeout);
     return;
   }
   error_ = proxy_error("the route's deadline has passed");
@@ -399,6 +426,7 @@ void Exchange::log(http::StreamEnd end) {
   facts.request_time = front_.here_.loop.now() - arrived_;
   facts.conn_requests = stream_.connection().requests;
   facts.fallback = fell_back_;
+  facts.fallback_reason = fallback_reason_;
   facts.term = termination(end);
   if (error_) facts.error = error_->message;
   front_.write_access(facts, *site_);

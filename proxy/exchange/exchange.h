@@ -60,7 +60,7 @@ class Exchange final : public http::StreamUser, private handler::Call {
   void open(const route::Endpoint& endpoint);
   void prepare_fallback();
   bool may_fall_back(bool nothing_sent) const;
-  void fall_back(shm::FallbackReason reason);
+  bool fall_back(shm::FallbackReason reason, bool nothing_sent = false);
   void answer_error(const Error& error, Duration retry_after = {});
   void answer(int status, std::string_view content_type, std::string_view body, http::Fields& fields);
   void finish_head(http::ResponseHead& head);
@@ -91,6 +91,7 @@ class Exchange final : public http::StreamUser, private handler::Call {
   bool session_over_ = false;  // it failed: destroy it in on_deferred()
   bool falling_back_ = false;
   bool fell_back_ = false;
+  std::string_view fallback_reason_;  // why, or why not
   bool body_wanted_ = false;
   bool continue_left_to_session_ = false;
   bool refused_ = false;

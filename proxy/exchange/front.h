@@ -9,6 +9,7 @@
 #include "event/loop.h"
 #include "exchange/access_line.h"
 #include "exchange/admission.h"
+#include "exchange/fallback_budget.h"
 #include "exchange/site.h"
 #include "exchange/timestamps.h"
 #include "http/inbound.h"
@@ -69,6 +70,7 @@ class Front final : public http::StreamOpener {
 
   Surroundings here_;
   Admission admission_;
+  FallbackBudgets fallbacks_;
   std::shared_ptr<const Site> site_;
   Random random_;
   Timestamps timestamps_;

@@ -58,6 +58,9 @@ std::span<const std::string_view> label_texts(LabelValues values) {
 }
 
 std::string_view side_name(Side side) { return kSides[static_cast<size_t>(side)]; }
+std::string_view fallback_reason_name(FallbackReason reason) {
+  return kFallbackReasons[static_cast<size_t>(reason)];
+}
 std::string_view reason_name(Reason reason) { return kReasons[static_cast<size_t>(reason)]; }
 
 }  // namespace banyan::shm

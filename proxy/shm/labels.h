@@ -65,7 +65,8 @@ enum class LabelValues : uint8_t {
 // The texts of a fixed set in the order of its enum; empty for those of the directory and for code.
 std::span<const std::string_view> label_texts(LabelValues values);
 
-std::string_view side_name(Side side);  // "none" "legacy" "native"
+std::string_view side_name(Side side);                         // "none" "legacy" "native"
+std::string_view fallback_reason_name(FallbackReason reason);  // "error" "timeout" "status" "unavailable"
 std::string_view reason_name(
     Reason reason);  // "static" "hash" "cookie" "header" "lua" "forced" "fallback" "health"
 

@@ -103,6 +103,10 @@ constexpr std::array kRows = {
     MetricRow{Metric::reload, "reload_total", counter, "Reloads of the configuration.", kLabels<outcome>},
     MetricRow{
         Metric::worker_deaths, "worker_deaths_total", counter, "Workers that died and were replaced.", {}},
+    MetricRow{
+        Metric::fallback_refused, "fallback_refused_total", counter,
+        "Failures of the native side that legacy was not asked to answer because the budget was used up.",
+        kLabels<route>},
 };
 
 constexpr bool in_order() {

@@ -51,6 +51,7 @@ enum class Metric : uint8_t {
   batch_duration,               // handler
   reload,                       // outcome
   worker_deaths,                //
+  fallback_refused,             // route (no budget left)
   count_of_metrics,
 };
 

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "base/retry_budget.h"
 #include "event/loop.h"
 #include "event/timer.h"
 #include "http/h1_outbound.h"
@@ -21,7 +22,7 @@
 #include "shm/directory.h"
 #include "upstream/balance.h"
 #include "upstream/lease.h"
-#include "upstream/retry_budget.h"
+
 #include "upstream/server.h"
 
 namespace banyan::upstream {

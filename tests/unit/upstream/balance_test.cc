@@ -5,7 +5,6 @@
 #include <map>
 
 #include "shm/segment.h"
-#include "upstream/retry_budget.h"
 
 namespace banyan::upstream {
 namespace {
@@ -114,19 +113,6 @@ TEST_F(BalanceTest, EjectionNeedsFailuresInARowAndGrows) {
   for (int i = 0; i < 3; ++i) server.note_failure(rules, now, true);
   EXPECT_TRUE(server.ejected(now + rules.time)) << "the second time lasts twice as long";
   EXPECT_FALSE(server.note_failure(rules, now + 3 * rules.time, false)) << "never the last one";
-}
-
-TEST(RetryBudget, AllowsAShareOfTheRequestsAndAReserve) {
-  RetryBudget budget(2000);
-  int reserve = 0;
-  while (budget.take()) ++reserve;
-  EXPECT_EQ(reserve, 10);
-  for (int i = 0; i < 100; ++i) budget.on_request();
-  int retries = 0;
-  while (budget.take()) ++retries;
-  EXPECT_EQ(retries, 20);
-  RetryBudget none(0);
-  EXPECT_FALSE(none.take());
 }
 
 }  // namespace

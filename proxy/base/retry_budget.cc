@@ -1,8 +1,8 @@
-#include "upstream/retry_budget.h"
+#include "base/retry_budget.h"
 
 #include <algorithm>
 
-namespace banyan::upstream {
+namespace banyan {
 
 void RetryBudget::on_request() { tokens_ = std::min(tokens_ + share_, kMost); }
 
@@ -12,4 +12,4 @@ bool RetryBudget::take() {
   return true;
 }
 
-}  // namespace banyan::upstream
+}  // namespace banyan
