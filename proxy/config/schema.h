@@ -256,6 +256,7 @@ struct Rollout {
   std::string salt;                               // after loading never empty (the name)
   std::vector<ClientKey> sticky = {ClientKey{}};  // the first that is present
   bool fallback = true;
+  uint32_t fallback_budget = 2000;  // fallbacks as a share of the requests, hundredths of a percent
   bool assign_cookie = false;
   std::optional<Force> force;
   std::vector<RolloutStep> steps;  // empty: no schedule, only orders change the percentage

@@ -90,6 +90,11 @@ const Section<Rollout>& rollout_section() {
        field("fallback", &Rollout::fallback, flag(),
              "A failed native attempt is answered by legacy, inside the same deadline, if nothing of the "
              "answer was sent and the request is safe to repeat. It counts against native."),
+       field(
+           "fallback_budget", &Rollout::fallback_budget, percent(),
+           "Most fallbacks, as a percentage of the rollout's requests (and one a second for each worker), so "
+           "that a broken native side cannot double the load on legacy. Beyond it the client gets native's "
+           "failure. 100 lets all of them fall back, 0 none."),
        field("assign_cookie", &Rollout::assign_cookie, flag(),
              "A client with no sticky key gets a cookie that keeps its random side."),
        field("force", &Rollout::force, optional(table(force_section())),

@@ -16,6 +16,8 @@ Plan make_plan(const config::Rollout& rollout) {
   plan.assign_cookie = rollout.assign_cookie;
   plan.cookie_name = "banyan_" + rollout.name;
   plan.fallback = rollout.fallback;
+  plan.fallback_budget = rollout.fallback_budget;
+  plan.close_rate = rollout.close_rate;
   if (plan.assign_cookie) {
     plan.sticky.push_back({config::ClientKey::Kind::cookie, plan.cookie_name});
   }
