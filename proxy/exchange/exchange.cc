@@ -189,7 +189,30 @@ void Exchange::respond(const http::ResponseHead& head) {
     const http::Field* upgrade = head.fields.find(http::FieldId::upgrade);
     out.fields.add(http::FieldId::upgrade, upgrade ? upgrade->value : request().upgrade);
   }
+  follow_rollout(out);
   finish_head(out);
+}
+
+// A long-lived answer of a rollout's bucket is ended when the rollout has moved the bucket; see follow.h.
+void Exchange::follow_rollout(const http::ResponseHead& head) {
+  if (!decision_.rollout || !decision_.rolled.bucket_used || decision_.rolled.reason == shm::Reason::lua) {
+    return;
+  }
+  const LongLived::Kind kind = LongLived::kind_of(request(), head);
+  if (kind == LongLived::Kind::none) return;
+  const rollout::Decision& rolled = decision_.rolled;
+  const shm::Side answering = fell_back_ ? shm::Side::legacy : decision_.side;
+  long_lived_ = std::make_unique<LongLived>(
+      LongLived::Surroundings{front_.here_.loop, front_.here_.buffers, front_.follow_, front_.random_}, kind,
+      Follow::Member::Decided{&decision_.rollout->plan, rolled.bucket, rolled.percent, answering},
+      stream_.response_body(), static_cast<LongLived::Owner&>(*this));
+}
+
+void Exchange::end_long_lived() {
+  session_over_ = true;
+  session_.reset();
+  stream_.request_body().abandon();
+  if (!stream_.response_body().finished()) stream_.response_body().end();
 }
 
 // Fields that every answer gets, then the stream has it.
@@ -342,6 +365,7 @@ void Exchange::on_stream_end(http::StreamEnd end) {
   deferred_.cancel();
   count(end);
   if (logged()) log(end);
+  long_lived_.reset();
 }
 
 void Exchange::count(http::StreamEnd end) {
@@ -354,6 +378,9 @@ void Exchange::count(http::StreamEnd end) {
   }
   counters.histogram(shm::Metric::http_request_duration, number, decision_.side)
       .observe(front_.here_.loop.now() - arrived_);
+  if (long_lived_ && long_lived_->moved()) {
+    counters.counter(shm::Metric::connections_moved, number, decision_.side).add();
+  }
   counters.counter(shm::Metric::http_request_bytes, number, decision_.side).add(stream_.request_bytes());
   counters.counter(shm::Metric::http_response_bytes, number, decision_.side).add(stream_.bytes_sent());
   if (decision_.rollout) count_for_rollout(end, front_.here_.loop.now() - arrived_);
@@ -379,6 +406,7 @@ bool Exchange::logged() const {
 }
 
 Termination Exchange::termination(http::StreamEnd end) const {
+  if (long_lived_ && long_lived_->moved()) return {'P', 'D'};
   char phase = stream_.responded() ? 'D' : 'H';
   switch (end) {
     case http::StreamEnd::client_gone:
@@ -429,6 +457,7 @@ void Exchange::log(http::StreamEnd end) {
   facts.fallback_reason = fallback_reason_;
   facts.term = termination(end);
   if (error_) facts.error = error_->message;
+  if (long_lived_ && long_lived_->moved()) facts.error = "the rollout has moved this client";
   front_.write_access(facts, *site_);
 }
 

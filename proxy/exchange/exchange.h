@@ -21,6 +21,7 @@
 #include "exchange/admission.h"
 #include "exchange/front.h"
 #include "exchange/identity.h"
+#include "exchange/long_lived.h"
 #include "exchange/site.h"
 #include "handler/handler.h"
 #include "http/inbound.h"
@@ -28,7 +29,7 @@
 
 namespace banyan::exchange {
 
-class Exchange final : public http::StreamUser, private handler::Call {
+class Exchange final : public http::StreamUser, private handler::Call, private LongLived::Owner {
  public:
   // `front` and `stream` outlive the exchange's last call; `site` is held until the exchange is destroyed.
   Exchange(Front& front, std::shared_ptr<const Site> site, http::InboundStream& stream);
@@ -54,6 +55,8 @@ class Exchange final : public http::StreamUser, private handler::Call {
   handler::Retry retry() const override;
   handler::Notes& notes() override { return notes_; }
 
+  void end_long_lived() override;
+
   const route::Route& route() const { return *decision_.route; }
   bool refused();
   bool answered_here();
@@ -64,6 +67,7 @@ class Exchange final : public http::StreamUser, private handler::Call {
   void answer_error(const Error& error, Duration retry_after = {});
   void answer(int status, std::string_view content_type, std::string_view body, http::Fields& fields);
   void finish_head(http::ResponseHead& head);
+  void follow_rollout(const http::ResponseHead& head);
   void on_deadline();
   void on_deferred();
   Termination termination(http::StreamEnd end) const;
@@ -84,6 +88,7 @@ class Exchange final : public http::StreamUser, private handler::Call {
   std::unique_ptr<handler::Session> session_;
   std::unique_ptr<http::RequestHead> outbound_;  // borrowed from the front
   handler::Notes notes_;
+  std::unique_ptr<LongLived> long_lived_;
   std::optional<Error> error_;  // why it was not answered as it should
   event::Timer deadline_timer_;
   event::Deferred deferred_;

@@ -12,6 +12,11 @@ constexpr size_t kKeptHeads = 64;
 
 }  // namespace
 
+void Front::switch_to(std::shared_ptr<const Site> site) {
+  site_ = std::move(site);
+  follow_.switch_to(*site_->targets);
+}
+
 std::unique_ptr<http::StreamUser> Front::open(http::InboundStream& stream) {
   ++requests_;
   auto exchange = std::make_unique<Exchange>(*this, site_, stream);

@@ -10,6 +10,7 @@
 #include "exchange/access_line.h"
 #include "exchange/admission.h"
 #include "exchange/fallback_budget.h"
+#include "exchange/follow.h"
 #include "exchange/site.h"
 #include "exchange/timestamps.h"
 #include "http/inbound.h"
@@ -39,13 +40,16 @@ class Front final : public http::StreamOpener {
     shm::RolloutStatistics& rollouts;
     AccessLog& access_log;
     int worker = 0;
+    uint32_t workers = 1;  // of all that share the traffic
   };
 
   explicit Front(const Surroundings& surroundings)
-      : here_(surroundings), admission_(here_.rates, here_.in_flight) {}
+      : here_(surroundings),
+        admission_(here_.rates, here_.in_flight),
+        follow_(here_.loop, static_cast<uint32_t>(here_.worker), here_.workers) {}
 
   // Requests from now on see this configuration.
-  void switch_to(std::shared_ptr<const Site> site) { site_ = std::move(site); }
+  void switch_to(std::shared_ptr<const Site> site);
   void set_draining(bool draining) { draining_ = draining; }
   // Exchanges under way.
   size_t active() const { return active_; }
@@ -71,6 +75,7 @@ class Front final : public http::StreamOpener {
   Surroundings here_;
   Admission admission_;
   FallbackBudgets fallbacks_;
+  Follow follow_;
   std::shared_ptr<const Site> site_;
   Random random_;
   Timestamps timestamps_;

@@ -16,6 +16,7 @@ void BodyPipe::reset() {
   writer_notice_.cancel();
   reader_listener_ = nullptr;
   writer_listener_ = nullptr;
+  gate_ = nullptr;
   slices_.clear();
   replay_.clear();
   replay_size_ = replay_limit_ = 0;
@@ -75,6 +76,8 @@ void BodyPipe::notify_writer() {
   if (writer_listener_) writer_listener_->on_room();
 }
 
+void BodyWriter::set_gate(Gate* gate) { pipe_.gate_ = gate; }
+
 void BodyWriter::listen(Listener* listener) {
   pipe_.writer_listener_ = listener;
   if (!listener) pipe_.writer_notice_.cancel();
@@ -91,6 +94,7 @@ bool BodyWriter::finished() const { return pipe_.ended_ || pipe_.error_; }
 
 void BodyWriter::write(Slice slice) {
   CHECK(!finished());
+  if (pipe_.gate_) slice.size = pipe_.gate_->pass(slice.view());
   if (slice.size == 0) return;
   pipe_.total_ += slice.size;
   if (pipe_.abandoned_) return;

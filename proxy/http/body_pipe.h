@@ -36,6 +36,18 @@ class BodyWriter {
     ~Listener() = default;
   };
 
+  // Looks at everything that is written.
+  class Gate {
+   public:
+    // How many of these bytes pass; those behind are dropped. Must not write.
+    virtual size_t pass(std::string_view bytes) = 0;
+
+   protected:
+    ~Gate() = default;
+  };
+
+  // Null for none, as at the beginning and after reset().
+  void set_gate(Gate* gate);
   // Who hears on_room; null for nobody. The listener must outlive the pipe or be taken out.
   void listen(Listener* listener);
   bool full();
@@ -148,6 +160,7 @@ class BodyPipe {
   Fields trailers_;
   BodyReader::Listener* reader_listener_ = nullptr;
   BodyWriter::Listener* writer_listener_ = nullptr;
+  BodyWriter::Gate* gate_ = nullptr;
   event::Deferred reader_notice_;
   event::Deferred writer_notice_;
 };

@@ -29,8 +29,8 @@ Worker::Worker(Child& child)
       rates_(child.workplace().segment()),
       in_flight_(child.workplace().segment(), child.place()),
       rollouts_(child.workplace().segment(), child.place()),
-      front_({loop_, child.workplace().buffers(), child.workplace().counters(), rates_, in_flight_, rollouts_, *this,
-              static_cast<int>(child.place() - shm::kFirstWorkerSlot)}),
+      front_({loop_, child.workplace().buffers(), child.workplace().counters(), rates_, in_flight_, rollouts_,
+              *this, static_cast<int>(child.place() - shm::kFirstWorkerSlot), child.worker_count()}),
       clients_(loop_, child.workplace().buffers(), front_, *this),
       quiet_timer_(loop_, Callback::to<&Worker::close_doors_when_quiet>(this)),
       cut_timer_(loop_, Callback::to<&Worker::cut_all>(this)) {}

@@ -107,6 +107,9 @@ constexpr std::array kRows = {
         Metric::fallback_refused, "fallback_refused_total", counter,
         "Failures of the native side that legacy was not asked to answer because the budget was used up.",
         kLabels<route>},
+    MetricRow{Metric::connections_moved, "connections_moved_total", counter,
+              "Tunnels and event streams of a side ended because their client belongs to the other one now.",
+              kLabels<route, side>},
 };
 
 constexpr bool in_order() {

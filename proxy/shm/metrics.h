@@ -52,6 +52,7 @@ enum class Metric : uint8_t {
   reload,                       // outcome
   worker_deaths,                //
   fallback_refused,             // route (no budget left)
+  connections_moved,            // route side
   count_of_metrics,
 };
 

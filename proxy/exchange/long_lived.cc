@@ -1,0 +1,101 @@
+#include "exchange/long_lived.h"
+
+#include <fmt/format.h>
+
+#include "base/buffer.h"
+
+namespace banyan::exchange {
+namespace {
+
+// For a frame or event under way to end, and for both ends of a WebSocket to close it.
+constexpr Millis kGrace{5'000};
+// RFC 6455 section 7.4.1 and the IANA registry: 1012, the service restarts, come again.
+constexpr std::string_view kCloseFrame("\x88\x07\x03\xf4moved", 9);
+constexpr uint64_t kShortestRetry = 500;  // milliseconds
+constexpr uint64_t kLongestRetry = 5'000;
+
+}  // namespace
+
+LongLived::Kind LongLived::kind_of(const http::RequestHead& request, const http::ResponseHead& head) {
+  if (head.status == 101) {
+    return http::equal_ignoring_case(request.upgrade, "websocket") ? Kind::websocket : Kind::opaque;
+  }
+  const bool stream = head.status == 200 && head.body.kind == http::BodyKind::streamed &&
+                      request.method != http::Method::head;
+  const std::string_view type = head.fields.get(http::FieldId::content_type);
+  constexpr std::string_view kEvents = "text/event-stream";
+  if (!stream || !http::equal_ignoring_case(type.substr(0, kEvents.size()), kEvents)) return Kind::none;
+  return head.fields.find(http::FieldId::content_encoding) ? Kind::opaque : Kind::events;
+}
+
+LongLived::LongLived(const Surroundings& here, Kind kind, const Follow::Member::Decided& decided,
+                     http::BodyWriter& body, Owner& owner)
+    : here_(here),
+      body_(body),
+      owner_(owner),
+      farewell_(here.loop, Callback::to<&LongLived::say_farewell>(this)),
+      grace_(here.loop, Callback::to<&LongLived::end>(this)) {
+  if (kind == Kind::events) tracker_ = EventTracker();
+  if (kind == Kind::opaque) tracker_ = Opaque();
+  body_.set_gate(this);
+  here_.follow.add(*this, decided);
+}
+
+LongLived::~LongLived() {
+  here_.follow.remove(*this);
+  body_.set_gate(nullptr);
+}
+
+bool LongLived::at_boundary() const {
+  return std::visit([](const auto& tracker) { return tracker.at_boundary(); }, tracker_);
+}
+
+size_t LongLived::feed(std::string_view bytes) {
+  return std::visit([&](auto& tracker) { return tracker.feed(bytes); }, tracker_);
+}
+
+void LongLived::on_moved() {
+  moved_ = true;
+  grace_.start(kGrace);
+  if (!at_boundary()) return;
+  cut_ = true;
+  farewell_.schedule();
+}
+
+size_t LongLived::pass(std::string_view bytes) {
+  if (writing_) return bytes.size();
+  if (cut_) return 0;
+  size_t passed = 0;
+  while (passed < bytes.size()) {
+    passed += feed(bytes.substr(passed));
+    if (!moved_ || !at_boundary()) continue;
+    cut_ = true;
+    farewell_.schedule();
+    break;
+  }
+  return passed;
+}
+
+void LongLived::write(std::string_view bytes) {
+  if (body_.finished()) return;
+  writing_ = true;
+  body_.write_copy(here_.buffers.small, bytes);
+  writing_ = false;
+}
+
+void LongLived::say_farewell() {
+  if (const auto* frames = std::get_if<FrameTracker>(&tracker_)) {
+    // Now it is for client and server to close; a server that has begun to needs no help.
+    if (!frames->closing()) write(kCloseFrame);
+    return;
+  }
+  if (std::holds_alternative<EventTracker>(tracker_)) {
+    const uint64_t jitter = here_.random.below(kLongestRetry - kShortestRetry);
+    write(fmt::format("retry: {}\n\n", kShortestRetry + jitter));
+  }
+  end();
+}
+
+void LongLived::end() { owner_.end_long_lived(); }
+
+}  // namespace banyan::exchange
