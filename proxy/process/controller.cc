@@ -20,7 +20,8 @@ Controller::Controller(Child& child)
     : child_(child),
       scratch_(make_scratch()),
       probes_({child.workplace().loop(), child.workplace().fetcher(), child.workplace().segment(),
-               child.workplace().directory(), child.workplace().counters()}) {}
+               child.workplace().directory(), child.workplace().counters()}),
+      hooks_({child.workplace().loop(), child.workplace().pool(), child.workplace().fetcher()}) {}
 
 Controller::~Controller() = default;
 
@@ -28,6 +29,8 @@ void Controller::on_generation(std::shared_ptr<Generation> generation, const Nam
   bool first = !generation_;
   generation_ = std::move(generation);
   if (first) open(config());
+  hooks_.look(*book_);
+  hooks_.adopt(config().rollouts);
   book_->adopt(config().rollouts);
   probes_.switch_to(config().upstreams);
   // Without one (the address is gone from the configuration, but open until a restart) the old one stays.
@@ -51,6 +54,10 @@ void Controller::open(const config::Config& config) {
 
 std::vector<std::string> Controller::remarks(const config::Config& next) const {
   return control::live_differences(next.state_dir, next.rollouts);
+}
+
+void Controller::on_second() {
+  if (book_) hooks_.look(*book_);
 }
 
 void Controller::on_drain(Millis) { child_.finish(); }

@@ -10,6 +10,7 @@
 #include "admin/api.h"
 #include "admin/backend.h"
 #include "base/random.h"
+#include "control/event_hooks.h"
 #include "control/health_probes.h"
 #include "control/rollout_book.h"
 #include "process/admin_door.h"
@@ -27,7 +28,7 @@ class Controller final : public Role, private admin::Backend {
   std::vector<std::string> remarks(const config::Config& next) const override;
   void on_drain(Millis time) override;
   void on_stop() override;
-  void on_second() override {}
+  void on_second() override;
   void on_reload(const Outcome& outcome) override;
   void on_outcome(uint64_t request, const Outcome& outcome) override;
 
@@ -49,6 +50,7 @@ class Controller final : public Role, private admin::Backend {
   shm::Segment scratch_;  // where admin requests are counted: they are no traffic
   std::unique_ptr<control::RolloutBook> book_;
   control::HealthProbes probes_;
+  control::EventHooks hooks_;
   std::unique_ptr<admin::Api> api_;
   std::vector<std::unique_ptr<AdminDoor>> doors_;
   std::optional<admin::ReloadResult> last_reload_;

@@ -1,0 +1,29 @@
+// Runs a hook's command: no shell, its own process group, text on standard input, what it says collected.
+#pragma once
+
+#include <atomic>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+
+namespace banyan::control {
+
+struct CommandRun {
+  std::vector<std::string> command;      // program by its absolute path, arguments
+  std::vector<std::string> environment;  // "NAME=value", besides ours
+  std::string input;
+  Millis timeout{0};
+};
+
+struct CommandEnd {
+  bool ok = false;     // exit status 0
+  std::string what;    // "exit status 3", "killed after 10000 ms"
+  std::string output;  // standard output and error, the first 8 KiB
+};
+
+// Blocks until the command has ended: for a thread of its own. It is killed, with its process group, when
+// the time is up or `stop` becomes true. What it leaves in the background is let be after a proper end.
+CommandEnd run_command(const CommandRun& run, const std::atomic<bool>& stop);
+
+}  // namespace banyan::control
