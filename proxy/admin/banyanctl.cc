@@ -12,6 +12,7 @@
 
 #include "admin/banyanctl_client.h"
 #include "admin/banyanctl_print.h"
+#include "admin/banyanctl_top.h"
 #include "control/journal.h"
 #include "control/texts.h"
 
@@ -42,6 +43,9 @@ struct Words {
   std::string server;
   uint32_t limit = 20;
   Command command;
+  bool top = false;  // not a command but the live view
+  bool once = false;
+  double interval = 1;
 };
 
 std::string user_name() {
@@ -147,6 +151,16 @@ void add_journal(CLI::App& root, Words& words) {
   });
 }
 
+void add_top(CLI::App& root, Words& words) {
+  CLI::App* app =
+      root.add_subcommand("top", "Live view of routes, sides, rates, latencies, rollouts; q ends");
+  app->add_flag("--once", words.once, "One look, printed as text (with --json as JSON), and the end");
+  app->add_option("--interval", words.interval, "Seconds between two looks")
+      ->check(CLI::Range(0.1, 3600.0))
+      ->capture_default_str();
+  app->final_callback([&words] { words.top = true; });
+}
+
 void add_commands(CLI::App& root, Words& words) {
   root.require_subcommand(1);
   add_reader(root, words, "status", "Processes, configuration, rollouts", "/status", print_status);
@@ -157,6 +171,7 @@ void add_commands(CLI::App& root, Words& words) {
   add_reader(root, words, "handlers", "In-process handlers", "/handlers", print_handlers);
   add_reader(root, words, "config", "What runs, as TOML, secrets redacted", "/config", print_config);
   add_journal(root, words);
+  add_top(root, words);
   add_reader(root, words, "metrics", "Metrics as Prometheus reads them", "/metrics", print_as_is);
   root.add_subcommand("reload", "Reads the configuration again; waits until it is applied or refused")
       ->final_callback([&words] {
@@ -208,6 +223,10 @@ int run(int argc, char** argv) {
     return root.exit(error) == 0 ? kDone : kUsage;
   }
   words.access.timeout = Millis(static_cast<Millis::rep>(words.timeout * 1000));
+  if (words.top) {
+    return run_top(words.access,
+                   {words.once, words.json, Millis(static_cast<Millis::rep>(words.interval * 1000))});
+  }
   return run_command(words);
 }
 

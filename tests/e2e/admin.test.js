@@ -1,8 +1,9 @@
 // The admin socket, its metrics, and banyanctl.
 
 import assert from 'node:assert/strict';
-import { start } from './lib/banyan.js';
-import { fetch } from './lib/client.js';
+import { spawn } from 'node:child_process';
+import { client, start } from './lib/banyan.js';
+import { fetch, load } from './lib/client.js';
 import { record } from './lib/recorder.js';
 import { freePort } from './lib/servers.js';
 import { test } from './lib/test.js';
@@ -142,4 +143,39 @@ test('TCP needs the token', async (scope) => {
   assert.equal((await at({ Authorization: 'Bearer open-sesam' })).status, 401);
   assert.equal((await at({ Authorization: 'Bearer open-sesame' })).status, 200);
   assert.ok(!(await banyan.admin('/config')).text.includes('open-sesame'));
+});
+
+test('banyanctl top: once as text and JSON, and live in a terminal', async (scope) => {
+  const { banyan } = await begin(scope);
+  const running = load(`${banyan.url}/split`, { connections: 2, headers: { 'X-User-Id': 'u' } });
+  scope.after(() => running.stop());
+  const json = await banyan.ctl('top', '--json', '--interval', '0.3');
+  assert.equal(json.code, 0, json.stderr);
+  const { routes, rollouts, seconds } = JSON.parse(json.stdout);
+  assert.ok(seconds >= 0.3 && seconds < 5);
+  const busy = routes.filter((route) => route.requests_per_second > 0);
+  assert.equal(busy.length, 1, json.stdout);
+  assert.ok(['legacy', 'native'].includes(busy[0].side) && busy[0].p99 >= busy[0].p50 && busy[0].p50 > 0);
+  assert.deepEqual([rollouts[0].name, rollouts[0].percent], ['r', 25]);
+  const once = await banyan.ctl('top', '--once', '--interval', '0.2');
+  assert.match(once.stdout, /^banyan .* req\/s/);
+  assert.match(once.stdout, /^r +25%/m);
+  assert.ok(once.stdout.split('\n').every((line) => line.length <= 80));
+
+  // script(1) gives it a terminal; its settings before and after must be the same.
+  const top = `${client} --socket ${banyan.socket} top --interval 0.2`;
+  const live = `stty cols 80 rows 20; stty -g; ${top}; echo "code $?"; stty -g`;
+  const child = spawn('script', ['-qec', live, '/dev/null'], { stdio: ['pipe', 'pipe', 'inherit'] });
+  let screen = '';
+  child.stdout.on('data', (chunk) => {
+    screen += chunk;
+  });
+  scope.after(() => child.kill('SIGKILL'));
+  await until(() => screen.split('req/s').length > 3, 'some looks');
+  child.stdin.write('q');
+  await until(() => /code 0/.test(screen) && child.exitCode !== null, 'the end');
+  assert.ok(screen.includes('\x1b[?1049h') && screen.includes('\x1b[?1049l') && screen.includes('\x1b[?25h'));
+  const settings = screen.match(/^[0-9a-f]+(:[0-9a-f]+)+/gm);
+  assert.equal(settings.length, 2, screen);
+  assert.equal(settings[0], settings[1]);
 });
