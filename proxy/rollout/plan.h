@@ -20,7 +20,7 @@ struct Plan {
   std::string cookie_name;  // of the cookie we set: "banyan_NAME"
   bool fallback = true;
   uint32_t fallback_budget = 2000;  // hundredths of a percent of the requests
-  config::Rate close_rate;  // of long-lived connections that a change has moved; count 0: never
+  config::Rate close_rate;          // of long-lived connections that a change has moved; count 0: never
   std::string force_header;         // empty: nobody may force a side
   std::vector<config::Cidr> force_from;
 };
