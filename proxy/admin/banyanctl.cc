@@ -33,6 +33,7 @@ struct Words {
   bool json = false;
   double timeout = 30;
   std::string why;
+  bool force = false;
   std::string rollout;
   double percent = 0;
   std::string method;
@@ -54,9 +55,10 @@ std::string user_name() {
   return entry ? entry->pw_name : fmt::format("uid {}", getuid());
 }
 
-std::string order_body(const Words& words, bool with_percent) {
+std::string order_body(const Words& words, const control::VerbRow& row) {
   nlohmann::ordered_json body = {{"who", user_name()}, {"why", words.why}};
-  if (with_percent) body["percent"] = words.percent;
+  if (row.verb == control::Verb::set) body["percent"] = words.percent;
+  if (row.can_raise && words.force) body["force"] = true;
   return body.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
@@ -78,16 +80,16 @@ std::string check_percent(const std::string& text) {
 void add_rollout_order(CLI::App& parent, Words& words, const control::VerbRow& row) {
   CLI::App* app = parent.add_subcommand(std::string(row.name), std::string(row.summary));
   app->add_option("NAME", words.rollout, "Rollout")->required();
-  const bool with_percent = row.verb == control::Verb::set;
-  if (with_percent) {
+  if (row.verb == control::Verb::set) {
     app->add_option("PERCENT", words.percent, "0 to 100, two decimals")
         ->required()
         ->check(CLI::Validator(check_percent, "PERCENT"));
   }
   app->add_option("--why", words.why, "Reason, for the journal");
-  app->final_callback([&words, name = row.name, with_percent] {
-    words.command = {"POST", fmt::format("/rollouts/{}/{}", encoded(words.rollout), name),
-                     order_body(words, with_percent), print_changed_rollout};
+  if (row.can_raise) app->add_flag("--force", words.force, "Also in a freeze");
+  app->final_callback([&words, &row] {
+    words.command = {"POST", fmt::format("/rollouts/{}/{}", encoded(words.rollout), row.name),
+                     order_body(words, row), print_changed_rollout};
   });
 }
 

@@ -104,6 +104,37 @@ std::string lua_text(const Json& lua) {
   return all;
 }
 
+// "1 of 3"
+std::string step_text(const Json& rollout) {
+  const Json schedule = member(rollout, "schedule");
+  if (schedule.empty()) return {};
+  return fmt::format("{} of {}", text(schedule, "taken"), text(schedule, "steps"));
+}
+
+// "50% at 2026-11-28T…", or what is waited for.
+std::string next_text(const Json& rollout) {
+  const Json schedule = member(rollout, "schedule");
+  const std::string waits = text(schedule, "waits_for");
+  if (waits.empty() || waits == "nothing") return {};
+  const std::string next = percent(schedule, "next_percent");
+  const std::string at = text(schedule, "next_at");
+  if (!at.empty() && waits == "soak") return "done at " + at;
+  if (!at.empty()) return fmt::format("{} at {}{}", next, at, waits == "freeze" ? " (freeze)" : "");
+  return fmt::format("{}{}waits for {}", next, next.empty() ? "" : " ",
+                     waits == "order"  ? "an order"
+                     : waits == "gate" ? "the gate"
+                                       : waits);
+}
+
+// "512 requests, 0.4% errors, p50 3.1ms, p99 20.0ms"
+std::string side_text(const Json& gate, const char* key) {
+  const Json side = member(gate, key);
+  if (!side.contains("error_rate") || !side["error_rate"].is_number()) return {};
+  return fmt::format("{} requests, {:.2f}% errors, p50 {}, p99 {}", text(side, "requests"),
+                     side["error_rate"].get<double>() * 100, milliseconds(side, "p50"),
+                     milliseconds(side, "p99"));
+}
+
 }  // namespace
 
 std::string print_status(const std::string& body) {
@@ -122,22 +153,23 @@ std::string print_status(const std::string& body) {
     }
   }
   all += "\n" + processes_table(status);
-  Table rollouts({"ROLLOUT", ">PERCENT", "SOURCE"});
+  Table rollouts({"ROLLOUT", ">PERCENT", "STATE"});
   for (const Json& rollout : list(status, "rollouts")) {
-    rollouts.add({text(rollout, "name"), percent(rollout, "percent"), text(rollout, "phase")});
+    rollouts.add({text(rollout, "name"), percent(rollout, "percent"), text(rollout, "state")});
   }
   if (rollouts.size() > 0) all += "\n" + rollouts.text();
   return all;
 }
 
 std::string print_rollouts(const std::string& body) {
-  Table table(
-      {"ROLLOUT", ">PERCENT", "SOURCE", ">FILE", "LEGACY", ">REQUESTS", "NATIVE", ">REQUESTS", "CHANGED"});
+  Table table({"ROLLOUT", ">PERCENT", "STATE", "STEP", "NEXT", "VERDICT", "LEGACY", ">REQUESTS", "NATIVE",
+               ">REQUESTS", "CHANGED"});
   for (const Json& rollout : list(parse(body), "rollouts")) {
     const Json decisions = member(rollout, "decisions");
-    table.add({text(rollout, "name"), percent(rollout, "percent"), text(rollout, "phase"),
-               percent(rollout, "file_percent"), text(rollout, "legacy"), text(decisions, "legacy"),
-               text(rollout, "native"), text(decisions, "native"), text(rollout, "changed")});
+    table.add({text(rollout, "name"), percent(rollout, "percent"), text(rollout, "state"), step_text(rollout),
+               next_text(rollout), text(member(rollout, "gate"), "verdict"), text(rollout, "legacy"),
+               text(decisions, "legacy"), text(rollout, "native"), text(decisions, "native"),
+               text(rollout, "changed")});
   }
   return table.text();
 }
@@ -148,7 +180,16 @@ std::string print_rollout(const std::string& body) {
   const Json decisions = member(rollout, "decisions");
   Facts facts;
   facts.add("rollout", text(rollout, "name"));
-  facts.add("percent", fmt::format("{} ({})", percent(rollout, "percent"), text(rollout, "phase")));
+  facts.add("percent", fmt::format("{} ({})", percent(rollout, "percent"), text(rollout, "state")));
+  facts.add("falls to", percent(rollout, "target_percent"));
+  facts.add("step", step_text(rollout));
+  facts.add("since", text(member(rollout, "schedule"), "since"));
+  facts.add("next", next_text(rollout));
+  const Json gate = member(rollout, "gate");
+  facts.add("verdict", text(gate, "verdict"));
+  facts.add("because", text(gate, "why"));
+  facts.add("legacy did", side_text(gate, "legacy"));
+  facts.add("native did", side_text(gate, "native"));
   facts.add("file says", percent(rollout, "file_percent"));
   facts.add("legacy", fmt::format("{}, {} requests", text(rollout, "legacy"), text(decisions, "legacy")));
   facts.add("native", fmt::format("{}, {} requests", text(rollout, "native"), text(decisions, "native")));
@@ -164,7 +205,7 @@ std::string print_rollout(const std::string& body) {
 std::string print_changed_rollout(const std::string& body) {
   const Json rollout = parse(body);
   return fmt::format("{}: {} ({})\n", text(rollout, "name"), percent(rollout, "percent"),
-                     text(rollout, "phase"));
+                     text(rollout, "state"));
 }
 
 std::string print_upstreams(const std::string& body) {
@@ -203,10 +244,11 @@ std::string print_handlers(const std::string& body) {
 }
 
 std::string print_journal(const std::string& body) {
-  Table table({"TIME", "ROLLOUT", "ORDER", ">FROM", ">TO", "WHO", "WHY"});
+  Table table({"TIME", "ROLLOUT", "ORDER", ">FROM", ">TO", "STATE", "VERDICT", "WHO", "WHY"});
   for (const Json& entry : list(parse(body), "entries")) {
     table.add({text(entry, "time"), text(entry, "rollout"), text(entry, "verb"), percent(entry, "old"),
-               percent(entry, "new"), text(entry, "who"), text(entry, "why")});
+               percent(entry, "new"), text(entry, "new_state"), text(entry, "verdict"), text(entry, "who"),
+               text(entry, "why")});
   }
   return table.text();
 }

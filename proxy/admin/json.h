@@ -17,7 +17,7 @@ std::string json_text(const Json& value);
 
 // A percentage given in hundredths: 37.25.
 Json percent_json(uint32_t hundredths);
-// {"name", "percent", "phase", …}
+// {"name", "percent", "state", …}
 Json rollout_json(const control::RolloutView& view);
 
 }  // namespace banyan::admin

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iterator>
 #include <map>
 
@@ -165,6 +166,22 @@ void write_counted(Text& page, const Totals& totals) {
   }
 }
 
+// All three are 0 where nothing is judged at the moment.
+void write_verdicts(Text& page, const std::vector<control::RolloutView>& rollouts) {
+  using rollout::Verdict;
+  const auto gated = [](const control::RolloutView& view) { return view.gated; };
+  if (std::none_of(rollouts.begin(), rollouts.end(), gated)) return;
+  page.head("rollout_verdict", "gauge", "1 for what the rollout's gate says now.");
+  for (const control::RolloutView& view : rollouts) {
+    if (!view.gated) continue;
+    for (const Verdict verdict : {Verdict::pass, Verdict::hold, Verdict::fail}) {
+      page.line("rollout_verdict",
+                label("rollout", view.name) + "," + label("verdict", rollout::verdict_name(verdict)),
+                view.judged && view.judgement && view.judgement->verdict == verdict ? 1 : 0);
+    }
+  }
+}
+
 void write_rollouts(Text& page, const Sources& sources) {
   const auto rollouts = sources.book.list();
   if (rollouts.empty()) return;
@@ -172,6 +189,16 @@ void write_rollouts(Text& page, const Sources& sources) {
   for (const auto& view : rollouts) {
     page.line("rollout_percent", label("rollout", view.name), control::percent_text(view.percent));
   }
+  page.head("rollout_state", "gauge", "1 for the state that the rollout is in.");
+  for (const auto& view : rollouts) {
+    for (size_t i = 0; i < rollout::kPhases; ++i) {
+      const auto phase = static_cast<rollout::Phase>(i);
+      page.line("rollout_state",
+                label("rollout", view.name) + "," + label("state", rollout::phase_name(phase)),
+                view.phase() == phase ? 1 : 0);
+    }
+  }
+  write_verdicts(page, rollouts);
   page.head("rollout_live", "gauge", "1 if an order counts and not the configuration's percent.");
   for (const auto& view : rollouts) {
     page.line("rollout_live", label("rollout", view.name), view.live.live() ? 1 : 0);

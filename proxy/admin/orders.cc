@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "admin/json.h"
 #include "base/log.h"
 #include "control/texts.h"
@@ -45,6 +47,18 @@ bool take_percent(Json& body, uint32_t& percent) {
   return true;
 }
 
+// Only orders that can raise the percentage know it.
+bool take_force(Json& body, control::Verb verb, bool& force) {
+  auto found = body.find("force");
+  const auto& rows = control::verb_rows();
+  const auto row = std::find_if(rows.begin(), rows.end(), [&](const auto& row) { return row.verb == verb; });
+  if (found == body.end() || !row->can_raise) return true;
+  if (!found->is_boolean()) return false;
+  force = found->get<bool>();
+  body.erase(found);
+  return true;
+}
+
 Result<control::Order> read_order(const Request& request, control::Verb verb) {
   Result<Json> body = parse_body(request);
   if (!body) return std::move(body).error();
@@ -56,6 +70,7 @@ Result<control::Order> read_order(const Request& request, control::Verb verb) {
   }
   if (!take_text(*body, "who", order.who)) return client_error(422, "\"who\" must be a text");
   if (!take_text(*body, "why", order.why)) return client_error(422, "\"why\" must be a text");
+  if (!take_force(*body, verb, order.force)) return client_error(422, "\"force\" must be true or false");
   if (!body->empty()) return client_error(422, fmt::format("unknown key \"{}\"", body->begin().key()));
   order.who = order.who.empty() ? request.door : fmt::format("{} over {}", order.who, request.door);
   return order;
@@ -91,6 +106,15 @@ Answer order_server(const Sources& sources, const Request& request, shm::ServerO
 
 Answer order_set(const Sources& sources, const Request& request) {
   return carry_out(sources, request, control::Verb::set);
+}
+Answer order_step(const Sources& sources, const Request& request) {
+  return carry_out(sources, request, control::Verb::step);
+}
+Answer order_pause(const Sources& sources, const Request& request) {
+  return carry_out(sources, request, control::Verb::pause);
+}
+Answer order_resume(const Sources& sources, const Request& request) {
+  return carry_out(sources, request, control::Verb::resume);
 }
 Answer order_abort(const Sources& sources, const Request& request) {
   return carry_out(sources, request, control::Verb::abort);

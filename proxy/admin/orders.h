@@ -8,6 +8,9 @@
 namespace banyan::admin {
 
 Answer order_set(const Sources& sources, const Request& request);
+Answer order_step(const Sources& sources, const Request& request);
+Answer order_pause(const Sources& sources, const Request& request);
+Answer order_resume(const Sources& sources, const Request& request);
 Answer order_abort(const Sources& sources, const Request& request);
 Answer order_promote(const Sources& sources, const Request& request);
 Answer order_reset(const Sources& sources, const Request& request);

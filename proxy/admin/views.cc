@@ -160,7 +160,7 @@ Answer show_status(const Sources& sources, const Request&) {
   for (const control::RolloutView& view : sources.book.list()) {
     rollouts.push_back({{"name", view.name},
                         {"percent", percent_json(view.percent)},
-                        {"phase", rollout::phase_name(view.live.phase)}});
+                        {"state", rollout::phase_name(view.phase())}});
   }
   const auto uptime = std::chrono::duration_cast<std::chrono::seconds>(sources.clock.wall() - started);
   Json json = {{"version", sources.version},       {"pid", pid},
@@ -238,14 +238,7 @@ Answer show_journal(const Sources& sources, const Request& request) {
   const std::string* rollout = request.find("rollout");
   Json entries = Json::array();
   for (const control::JournalEntry& entry : sources.book.history(limit, rollout ? *rollout : "")) {
-    entries.push_back({{"sequence", entry.sequence},
-                       {"time", control::time_text(entry.time)},
-                       {"who", entry.who},
-                       {"why", entry.why},
-                       {"rollout", entry.rollout},
-                       {"verb", entry.verb},
-                       {"old", percent_json(entry.old_percent)},
-                       {"new", percent_json(entry.new_percent)}});
+    entries.push_back(Json::parse(control::journal_line(entry)));
   }
   return json_reply({{"entries", entries}});
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cmath>
 #include <cstdio>
 
 #include <nlohmann/json.hpp>
@@ -17,7 +18,7 @@
 namespace banyan::control {
 namespace {
 
-using nlohmann::json;
+using json = nlohmann::ordered_json;
 
 constexpr size_t kLargestRead = 4 * Journal::kLargestFile;
 
@@ -29,6 +30,20 @@ bool read_percent(const json& object, const char* key, uint32_t& percent) {
 std::string text_of(const json& object, const char* key) {
   auto it = object.find(key);
   return it != object.end() && it->is_string() ? it->get<std::string>() : std::string();
+}
+
+// Counts without a point.
+json number_json(double number) {
+  if (number == std::floor(number) && std::abs(number) < 1e15) return static_cast<int64_t>(number);
+  return number;
+}
+
+void read_numbers(const json& object, JournalEntry& entry) {
+  auto numbers = object.find("numbers");
+  if (numbers == object.end() || !numbers->is_object()) return;
+  for (const auto& [name, number] : numbers->items()) {
+    if (number.is_number()) entry.numbers.emplace_back(name, number.get<double>());
+  }
 }
 
 // Cuts the file and makes that durable.
@@ -46,32 +61,35 @@ Result<void> cut(const std::string& path, size_t size) {
 
 const std::vector<VerbRow>& verb_rows() {
   static const std::vector<VerbRow> rows = {
-      {Verb::set, "set", "sends that percentage of the clients to the native side"},
+      {Verb::set, "set", "sends that percentage of the clients to the native side", true},
+      {Verb::step, "step", "takes the schedule's next step now; approves one that waits for it", true},
+      {Verb::pause, "pause", "stops the schedule where it is"},
+      {Verb::resume, "resume", "lets the schedule go on from where it is"},
       {Verb::abort, "abort", "sends everybody to the legacy side, at once"},
-      {Verb::promote, "promote", "sends everybody to the native side"},
-      {Verb::reset, "reset", "gives up the live value: the configuration's percent counts again"},
+      {Verb::promote, "promote", "sends everybody to the native side", true},
+      {Verb::reset, "reset",
+       "gives up the live value: the configuration counts again, and a schedule begins anew", true},
   };
   return rows;
 }
 
-std::string_view verb_name(Verb verb) {
-  for (const VerbRow& row : verb_rows()) {
-    if (row.verb == verb) return row.name;
-  }
-  return {};
-}
-
 std::string journal_line(const JournalEntry& entry) {
-  nlohmann::ordered_json line;
+  json line;
   line["sequence"] = entry.sequence;
   line["time"] = time_text(entry.time);
   line["who"] = entry.who;
   line["why"] = entry.why;
   line["rollout"] = entry.rollout;
   line["verb"] = entry.verb;
-  line["old"] = nlohmann::ordered_json::parse(percent_text(entry.old_percent));
-  line["new"] = nlohmann::ordered_json::parse(percent_text(entry.new_percent));
-  return line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  line["old"] = json::parse(percent_text(entry.old_percent));
+  line["new"] = json::parse(percent_text(entry.new_percent));
+  line["old_state"] = rollout::phase_name(entry.old_phase);
+  line["new_state"] = rollout::phase_name(entry.new_phase);
+  if (!entry.verdict.empty()) {
+    line["verdict"] = entry.verdict;
+    for (const auto& [name, number] : entry.numbers) line["numbers"][name] = number_json(number);
+  }
+  return line.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
 }
 
 bool parse_journal_line(std::string_view line, JournalEntry& entry) {
@@ -84,6 +102,10 @@ bool parse_journal_line(std::string_view line, JournalEntry& entry) {
   entry.why = text_of(object, "why");
   entry.rollout = text_of(object, "rollout");
   entry.verb = text_of(object, "verb");
+  entry.old_phase = rollout::parse_phase(text_of(object, "old_state")).value_or(rollout::Phase::file);
+  entry.new_phase = rollout::parse_phase(text_of(object, "new_state")).value_or(rollout::Phase::file);
+  entry.verdict = text_of(object, "verdict");
+  read_numbers(object, entry);
   return parse_time(text_of(object, "time"), entry.time) && read_percent(object, "old", entry.old_percent) &&
          read_percent(object, "new", entry.new_percent);
 }

@@ -1,7 +1,10 @@
 // journal.jsonl: every order that was carried out, one JSON object a line, appended and synced.
 //
 //   {"sequence":17,"time":"2026-11-21T01:23:28.123Z","who":"anna","why":"looks good",
-//    "rollout":"content","verb":"set","old":10,"new":37.25}
+//    "rollout":"content","verb":"set","old":10,"new":37.25,"old_state":"file","new_state":"set"}
+//
+// What a schedule does by itself has "who":"schedule" and, where a gate was asked, its answer:
+// "verdict":"fail","numbers":{"native_requests":512}. Lines of earlier versions have no states.
 //
 // A line is written before the state file is replaced. If the process dies between the two, the line's
 // sequence is beyond the state's: the order was never acknowledged, and the line is taken off at the next
@@ -11,23 +14,26 @@
 #include <deque>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "rollout/transitions.h"
 
 namespace banyan::control {
 
-enum class Verb { set, abort, promote, reset };
+// The orders among the causes: set, step, pause, resume, abort, promote, reset.
+using Verb = rollout::Cause;
 
 struct VerbRow {
   Verb verb;
   std::string_view name;
   std::string_view summary;
+  bool can_raise = false;  // and so may need force in a freeze
 };
 // All verbs there are: the admin API's and banyanctl's.
 const std::vector<VerbRow>& verb_rows();
-std::string_view verb_name(Verb verb);
 
 struct JournalEntry {
   uint64_t sequence = 0;
@@ -38,6 +44,10 @@ struct JournalEntry {
   std::string verb;          // "set"
   uint32_t old_percent = 0;  // that counted before and after, hundredths of a percent
   uint32_t new_percent = 0;
+  rollout::Phase old_phase = rollout::Phase::file;
+  rollout::Phase new_phase = rollout::Phase::file;
+  std::string verdict;  // empty: no gate was asked
+  std::vector<std::pair<std::string, double>> numbers;
 };
 
 class Journal {

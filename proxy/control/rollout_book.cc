@@ -20,14 +20,23 @@ constexpr size_t kLongestText = 1024;
 std::string state_path(const std::string& state_dir) { return state_dir + "/rollouts.json"; }
 
 uint32_t effective(const LiveValue& value, const config::Rollout& rollout) {
-  return value.live() ? value.percent : rollout.percent;
+  return value.live() ? value.progress.percent : rollout.percent;
+}
+
+// Worth a word: an order, a rollback or a damage stands against the configuration. A schedule that does what
+// it should does not.
+bool differs(const LiveValue& value, const config::Rollout& rollout) {
+  const Phase phase = value.phase();
+  const bool on_schedule = phase == Phase::waiting || phase == Phase::holding || phase == Phase::advancing ||
+                           phase == Phase::soaking || phase == Phase::done;
+  return value.live() && value.progress.percent != rollout.percent && (!on_schedule || rollout.steps.empty());
 }
 
 std::string difference(const LiveValue& value, const config::Rollout& rollout) {
   return fmt::format(
       "rollout {}: {}% is live ({} by {}, {}); the configuration says {}%; `banyanctl rollout reset {}`"
       " makes that count",
-      rollout.name, percent_text(value.percent), rollout::phase_name(value.phase), value.who,
+      rollout.name, percent_text(value.progress.percent), rollout::phase_name(value.phase()), value.who,
       time_text(value.changed), percent_text(rollout.percent), rollout.name);
 }
 
@@ -53,25 +62,18 @@ bool is_lost(const StateFile& file) {
          file.condition == StateFile::Condition::unreadable;
 }
 
-LiveValue apply(const Order& order, uint64_t sequence, WallTime now) {
-  LiveValue value{Phase::set, order.percent, sequence, now, order.who, order.why};
-  switch (order.verb) {
-    case Verb::set:
-      break;
-    case Verb::abort:
-      value.phase = Phase::aborted;
-      value.percent = 0;
-      break;
-    case Verb::promote:
-      value.phase = Phase::promoted;
-      value.percent = 10000;
-      break;
-    case Verb::reset:
-      value.phase = Phase::file;
-      value.percent = 0;
-      break;
-  }
-  return value;
+// What a verdict rests on, for the journal.
+std::vector<std::pair<std::string, double>> numbers_of(const rollout::Judgement& judgement) {
+  std::vector<std::pair<std::string, double>> numbers;
+  const auto add = [&](const char* side, const rollout::SideNumbers& of) {
+    numbers.emplace_back(fmt::format("{}_requests", side), of.requests);
+    numbers.emplace_back(fmt::format("{}_errors", side), of.errors);
+    numbers.emplace_back(fmt::format("{}_p50", side), of.p50);
+    numbers.emplace_back(fmt::format("{}_p99", side), of.p99);
+  };
+  add("legacy", judgement.legacy);
+  add("native", judgement.native);
+  return numbers;
 }
 
 }  // namespace
@@ -119,12 +121,13 @@ void RolloutBook::take_damage(const StateFile& file) {
 
 void RolloutBook::adopt(const std::vector<config::Rollout>& rollouts) {
   rollouts_.clear();
+  adopted_ = clock_.wall();
   for (const config::Rollout& rollout : rollouts) rollouts_.emplace(rollout.name, rollout);
   begin_damaged_at_zero();
   for (const auto& [name, rollout] : rollouts_) {
     const LiveValue value = live_value(name);
     publish(name, value);
-    if (value.live() && value.percent != rollout.percent) LOG(notice, "{}", difference(value, rollout));
+    if (differs(value, rollout)) LOG(notice, "{}", difference(value, rollout));
   }
 }
 
@@ -135,8 +138,9 @@ void RolloutBook::begin_damaged_at_zero() {
   }
   all_damaged_ = false;
   for (const std::string& name : damaged_) {
-    LiveValue value{Phase::damaged, 0,        values_.sequence,
-                    clock_.wall(),  "banyan", "the state file was damaged"};
+    LiveValue value{{}, values_.sequence, clock_.wall(), "banyan", "the state file was damaged"};
+    value.progress.phase = Phase::damaged;
+    value.progress.since = value.progress.hold_since = value.progress.moved = value.changed;
     values_.rollouts.insert_or_assign(name, std::move(value));
   }
   damaged_.clear();
@@ -151,38 +155,105 @@ Result<RolloutView> RolloutBook::carry_out(const Order& order) {
     return client_error(404, fmt::format("there is no rollout {}", order.rollout));
   if (Result<void> checked = check(order); !checked) return std::move(checked).error();
   const config::Rollout& rollout = found->second;
-  LiveValues next = values_;
-  const LiveValue value = apply(order, ++next.sequence, clock_.wall());
-  if (value.live()) {
-    next.rollouts.insert_or_assign(order.rollout, value);
-  } else {
-    next.rollouts.erase(order.rollout);
-  }
-  const uint32_t before = effective(live_value(order.rollout), rollout);
-  const JournalEntry entry{value.sequence, value.changed,
-                           order.who,      order.why,
-                           order.rollout,  std::string(verb_name(order.verb)),
-                           before,         effective(value, rollout)};
-  if (Result<void> written = write_down(next, entry); !written) {
-    LOG(error, "rollout {}: {} refused: {}", order.rollout, entry.verb, written.error().message);
+  const rollout::Command command{order.verb, order.percent, order.force};
+  Result<rollout::Progress> next =
+      rollout::carry_out(rollout, progress(order.rollout), command, clock_.wall());
+  if (!next) return std::move(next).error();
+  Draft made = draft(rollout, *next, order.verb);
+  made.value.who = made.entry.who = order.who;
+  made.value.why = made.entry.why = order.why;
+  if (Result<void> written = settle(order.rollout, made); !written) {
+    LOG(error, "rollout {}: {} refused: {}", order.rollout, made.entry.verb, written.error().message);
     return proxy_error("nothing was changed: " + written.error().message);
   }
-  values_ = std::move(next);
-  publish(order.rollout, value);
-  LOG(notice, "rollout {}: {}, {}% to {}% by {}{}{}", order.rollout, entry.verb, percent_text(before),
-      percent_text(entry.new_percent), order.who, order.why.empty() ? "" : ": ", order.why);
   return view(rollout);
 }
 
-Result<void> RolloutBook::write_down(const LiveValues& next, const JournalEntry& entry) {
+RolloutBook::Draft RolloutBook::draft(const config::Rollout& rollout, const rollout::Progress& next,
+                                      Verb cause) const {
+  const rollout::Progress before = progress(rollout.name);
+  Draft draft;
+  draft.value = {next, 0, clock_.wall(), {}, {}};
+  draft.entry.time = draft.value.changed;
+  draft.entry.rollout = rollout.name;
+  draft.entry.verb = rollout::cause_name(cause);
+  draft.entry.old_percent = before.percent;
+  draft.entry.new_percent = next.percent;
+  draft.entry.old_phase = before.phase;
+  draft.entry.new_phase = next.phase;
+  return draft;
+}
+
+void RolloutBook::keep(const std::string& name, const rollout::Turn& turn,
+                       const rollout::Judgement* judgement) {
+  const config::Rollout& rollout = *configured(name);
+  const LiveValue before = live_value(name);
+  Draft made = draft(rollout, turn.progress, turn.cause.value_or(Verb::set));
+  made.noted = turn.cause.has_value();
+  made.value.who = made.entry.who = "schedule";
+  if (!made.noted) {
+    // Who changed it last has not changed.
+    made.value.changed = before.changed;
+    made.value.who = before.who;
+    made.value.why = before.why;
+  } else if (judgement) {
+    made.entry.verdict = rollout::verdict_name(judgement->verdict);
+    made.entry.numbers = numbers_of(*judgement);
+    made.value.why = made.entry.why = judgement->reason;
+  }
+  Result<void> written = settle(name, made);
+  if (written) return;
+  if (!complained_) LOG(error, "rollout {}: {} waits: {}", name, made.entry.verb, written.error().message);
+  complained_ = true;
+  if (made.entry.new_percent >= made.entry.old_percent) return;
+  owed_.insert_or_assign(name, std::move(made));
+  publish(name, live_value(name));
+}
+
+void RolloutBook::note(const std::string& name, rollout::Judgement judgement) {
+  judgements_.insert_or_assign(name, std::move(judgement));
+}
+
+bool RolloutBook::pay(const std::string& name) {
+  Draft draft = owed_.find(name)->second;
+  return settle(name, draft).ok();
+}
+
+// Writes a draft down, gives it its number and makes it count.
+Result<void> RolloutBook::settle(const std::string& name, Draft& draft) {
+  LiveValues next = values_;
+  draft.value.sequence = live_value(name).sequence;
+  if (draft.noted) draft.value.sequence = draft.entry.sequence = ++next.sequence;
+  if (draft.value.live()) {
+    next.rollouts.insert_or_assign(name, draft.value);
+  } else {
+    next.rollouts.erase(name);
+  }
+  if (Result<void> written = write_down(next, draft); !written) return written;
+  complained_ = false;
+  values_ = std::move(next);
+  owed_.erase(name);
+  publish(name, draft.value);
+  const JournalEntry& entry = draft.entry;
+  if (draft.noted) {
+    LOG(notice, "rollout {}: {}, {}% to {}%, {} by {}{}{}", name, entry.verb, percent_text(entry.old_percent),
+        percent_text(entry.new_percent), rollout::phase_name(entry.new_phase), entry.who,
+        entry.why.empty() ? "" : ": ", entry.why);
+  }
+  return {};
+}
+
+Result<void> RolloutBook::write_down(const LiveValues& next, const Draft& draft) {
   if (Result<void> written = write_replacement(path_, state_text(next)); !written) return written;
-  if (Result<void> noted = journal_.append(entry); !noted) {
-    discard_replacement(path_);
-    return noted;
+  if (draft.noted) {
+    if (Result<void> noted = journal_.append(draft.entry); !noted) {
+      discard_replacement(path_);
+      return noted;
+    }
   }
   Result<void> committed = commit_replacement(path_);
   if (committed) return committed;
-  journal_.take_back();
+  if (draft.noted) journal_.take_back();
   // The rename may have happened while the folder could not be synced: say again what counts.
   Result<void> restored = write_replacement(path_, state_text(values_));
   if (restored) restored = commit_replacement(path_);
@@ -197,12 +268,30 @@ void RolloutBook::publish(std::string_view name, const LiveValue& value) {
     return;
   }
   rollout::State state;
-  state.phase = value.phase;
-  state.percent = value.percent;
+  state.phase = value.phase();
+  state.percent = value.progress.percent;
   state.sequence = value.sequence;
   const auto changed = std::chrono::duration_cast<Millis>(value.changed.time_since_epoch());
   state.changed_at = static_cast<uint64_t>(changed.count());
   rollout::state_cell(segment_, number).write(state);
+}
+
+std::vector<std::string> RolloutBook::names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, rollout] : rollouts_) names.push_back(name);
+  return names;
+}
+
+const config::Rollout* RolloutBook::configured(std::string_view name) const {
+  auto found = rollouts_.find(name);
+  return found == rollouts_.end() ? nullptr : &found->second;
+}
+
+rollout::Progress RolloutBook::progress(std::string_view name) const {
+  const config::Rollout& rollout = *configured(name);
+  const LiveValue value = live_value(name);
+  if (value.live()) return rollout::reconcile(rollout, value.progress);
+  return rollout::fresh_progress(rollout, adopted_);
 }
 
 std::vector<RolloutView> RolloutBook::list() const {
@@ -237,10 +326,17 @@ RolloutView RolloutBook::view(const config::Rollout& rollout) const {
   view.live = live_value(rollout.name);
   view.percent = effective(view.live, rollout);
   view.file_percent = rollout.percent;
+  view.steps = rollout.steps.size();
+  view.gated = rollout.gate.has_value();
+  view.judged = rollout::is_judged(rollout, progress(rollout.name));
+  view.live.progress = progress(rollout.name);
+  if (auto found = judgements_.find(rollout.name); found != judgements_.end()) view.judgement = found->second;
+  view.outlook = rollout::outlook(rollout, view.live.progress, clock_.wall());
   return view;
 }
 
 LiveValue RolloutBook::live_value(std::string_view name) const {
+  if (auto owed = owed_.find(name); owed != owed_.end()) return owed->second.value;
   auto found = values_.rollouts.find(name);
   return found == values_.rollouts.end() ? LiveValue() : found->second;
 }
@@ -259,7 +355,7 @@ std::vector<std::string> live_differences(const std::string& state_dir,
   }
   for (const config::Rollout& rollout : rollouts) {
     auto found = file.values.rollouts.find(rollout.name);
-    if (found == file.values.rollouts.end() || found->second.percent == rollout.percent) continue;
+    if (found == file.values.rollouts.end() || !differs(found->second, rollout)) continue;
     lines.push_back(difference(found->second, rollout));
   }
   return lines;

@@ -22,6 +22,7 @@
 #include "config/schema.h"
 #include "control/journal.h"
 #include "control/state_file.h"
+#include "rollout/gate.h"
 #include "shm/directory.h"
 #include "shm/segment.h"
 
@@ -33,6 +34,7 @@ struct Order {
   uint32_t percent = 0;  // for Verb::set, hundredths of a percent
   std::string who;       // "anna over the unix socket"; never empty
   std::string why;       // may be empty
+  bool force = false;    // raises also in a freeze
 };
 
 // A rollout as it stands.
@@ -46,6 +48,12 @@ struct RolloutView {
   uint32_t percent = 0;       // that counts, hundredths of a percent
   uint32_t file_percent = 0;  // that the configuration says
   LiveValue live;             // Phase::file: none, the configuration's counts
+  size_t steps = 0;           // of the schedule
+  bool gated = false;
+  bool judged = false;  // in its present state
+  rollout::Outlook outlook;
+  std::optional<rollout::Judgement> judgement;  // of the last second; none before the first
+  rollout::Phase phase() const { return live.phase(); }
 };
 
 class RolloutBook {
@@ -62,9 +70,22 @@ class RolloutBook {
   void adopt(const std::vector<config::Rollout>& rollouts);
 
   // Carries out an order: when this returns a view, the change is durable and every worker sees it with its
-  // next request. Errors: 404 unknown rollout, 422 a percentage above 100 or a reason that is too long, 500
-  // it cannot be written down; nothing has changed then.
+  // next request. Errors: 404 unknown rollout, 409 the schedule or a freeze does not allow it, 422 a
+  // percentage above 100 or a reason that is too long, 500 it cannot be written down; nothing has changed
+  // then.
   Result<RolloutView> carry_out(const Order& order);
+
+  // For the driver. REQUIRES: the rollout is configured.
+  std::vector<std::string> names() const;
+  const config::Rollout* configured(std::string_view name) const;  // null if it is not
+  rollout::Progress progress(std::string_view name) const;
+  // Writes down what came by itself and publishes it. What cannot be written is not done, but for a lower
+  // percentage: traffic leaves native at once, and the entry is owed to the disk until pay() succeeds.
+  void keep(const std::string& name, const rollout::Turn& turn, const rollout::Judgement* judgement);
+  // What the gate said last, for people.
+  void note(const std::string& name, rollout::Judgement judgement);
+  bool owes(std::string_view name) const { return owed_.contains(name); }
+  bool pay(const std::string& name);
 
   // The configuration's rollouts, by name.
   std::vector<RolloutView> list() const;
@@ -77,9 +98,18 @@ class RolloutBook {
   RolloutBook(const std::string& state_dir, shm::Segment& segment, shm::Directory& directory,
               const Clock& clock);
 
+  // A change on its way to the disk.
+  struct Draft {
+    LiveValue value;
+    JournalEntry entry;
+    bool noted = true;  // in the journal; else only in the state file
+  };
+
   void take_damage(const StateFile& file);
   void begin_damaged_at_zero();
-  Result<void> write_down(const LiveValues& next, const JournalEntry& entry);
+  Draft draft(const config::Rollout& rollout, const rollout::Progress& next, Verb cause) const;
+  Result<void> settle(const std::string& name, Draft& draft);
+  Result<void> write_down(const LiveValues& next, const Draft& draft);
   void publish(std::string_view name, const LiveValue& value);
   RolloutView view(const config::Rollout& rollout) const;
   LiveValue live_value(std::string_view name) const;
@@ -93,6 +123,10 @@ class RolloutBook {
   bool all_damaged_ = false;          // the next rollouts to be adopted may have lost a live value
   std::vector<std::string> damaged_;  // these have
   std::map<std::string, config::Rollout, std::less<>> rollouts_;
+  std::map<std::string, Draft, std::less<>> owed_;
+  std::map<std::string, rollout::Judgement, std::less<>> judgements_;
+  WallTime adopted_{};       // since when the configuration's own values count
+  bool complained_ = false;  // about a disk that does not take what comes by itself
 };
 
 // "rollout content: live 37.25% since …, the configuration says 20%": for each rollout whose live value

@@ -1,8 +1,12 @@
 // rollouts.json: the live percentages, the truth of every rollout that was ever given an order.
 //
-//   {"version": 1, "sequence": 17,
-//    "rollouts": {"content": {"phase": "set", "percent": 37.25, "sequence": 17, "who": "anna",
-//                             "why": "looks good", "changed": "2026-11-21T01:23:28.123Z"}}}
+//   {"version": 2, "sequence": 17,
+//    "rollouts": {"content": {"phase": "holding", "percent": 37.25, "sequence": 17, "who": "anna",
+//                             "why": "looks good", "changed": "2026-11-21T01:23:28.123Z",
+//                             "target": 37.25, "taken": 1, "held_ms": 0, "since": "2026-11-21T…",
+//                             "hold_since": "2026-11-21T…", "moved": "2026-11-21T…"}}}
+//
+// Version 1 had neither schedules nor their six keys, and is still read.
 #pragma once
 
 #include <map>
@@ -12,18 +16,19 @@
 
 #include "base/clock.h"
 #include "base/result.h"
-#include "rollout/state.h"
+#include "rollout/schedule.h"
 
 namespace banyan::control {
 
+// What holds of a rollout, and who made it so.
 struct LiveValue {
-  rollout::Phase phase = rollout::Phase::file;
-  uint32_t percent = 0;   // hundredths of a percent; without meaning in Phase::file
-  uint64_t sequence = 0;  // of the order that made it
+  rollout::Progress progress;  // in Phase::file without meaning
+  uint64_t sequence = 0;       // of the order that made it
   WallTime changed{};
   std::string who;
   std::string why;
-  bool live() const { return phase != rollout::Phase::file; }
+  rollout::Phase phase() const { return progress.phase; }
+  bool live() const { return progress.phase != rollout::Phase::file; }
 };
 
 struct LiveValues {

@@ -19,6 +19,7 @@ shm::Segment make_scratch() {
 Controller::Controller(Child& child)
     : child_(child),
       scratch_(make_scratch()),
+      windows_(child.workplace().segment(), child.workplace().directory(), child.workplace().loop()),
       probes_({child.workplace().loop(), child.workplace().fetcher(), child.workplace().segment(),
                child.workplace().directory(), child.workplace().counters()}),
       hooks_({child.workplace().loop(), child.workplace().pool(), child.workplace().fetcher()}) {}
@@ -32,6 +33,8 @@ void Controller::on_generation(std::shared_ptr<Generation> generation, const Nam
   hooks_.look(*book_);
   hooks_.adopt(config().rollouts);
   book_->adopt(config().rollouts);
+  windows_.adopt(config().rollouts);
+  driver_->tick();
   probes_.switch_to(config().upstreams);
   // Without one (the address is gone from the configuration, but open until a restart) the old one stays.
   const std::string& token = config().admin.token.value;
@@ -44,6 +47,7 @@ void Controller::on_generation(std::shared_ptr<Generation> generation, const Nam
 void Controller::open(const config::Config& config) {
   Workplace& here = child_.workplace();
   book_ = control::RolloutBook::open(config.state_dir, here.segment(), here.directory(), here.loop());
+  driver_.emplace(*book_, gates_, here.loop());
   api_ = std::make_unique<admin::Api>(admin::Sources{*this, *book_, here.segment(), here.directory(),
                                                      here.loop(), here.buffers(), version()});
   for (const auto& [address, fd] : child_.admin_sockets()) {
@@ -57,7 +61,10 @@ std::vector<std::string> Controller::remarks(const config::Config& next) const {
 }
 
 void Controller::on_second() {
-  if (book_) hooks_.look(*book_);
+  if (!driver_) return;
+  windows_.sample();
+  driver_->tick();
+  hooks_.look(*book_);
 }
 
 void Controller::on_drain(Millis) { child_.finish(); }

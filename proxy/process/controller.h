@@ -13,6 +13,7 @@
 #include "control/event_hooks.h"
 #include "control/health_probes.h"
 #include "control/rollout_book.h"
+#include "control/rollout_driver.h"
 #include "process/admin_door.h"
 #include "process/child.h"
 
@@ -49,6 +50,9 @@ class Controller final : public Role, private admin::Backend {
   std::shared_ptr<Generation> generation_;
   shm::Segment scratch_;  // where admin requests are counted: they are no traffic
   std::unique_ptr<control::RolloutBook> book_;
+  control::GateWindows windows_;
+  control::WindowGates gates_{windows_};
+  std::optional<control::RolloutDriver> driver_;
   control::HealthProbes probes_;
   control::EventHooks hooks_;
   std::unique_ptr<admin::Api> api_;

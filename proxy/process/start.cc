@@ -107,6 +107,8 @@ int start_master(const CommandLine& line, const ProcessTitle& title) {
   log::set_role("master");
   raise_file_limit();
   signal(SIGPIPE, SIG_IGN);
+  // A limit on the size of files is an error like a full disk, not the end.
+  signal(SIGXFSZ, SIG_IGN);
   Result<std::optional<User>> user = choose_user(config);
   if (!user) return fail(user.error().message);
   if (Result<void> made = make_folders(config, *user ? &**user : nullptr); !made)

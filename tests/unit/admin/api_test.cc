@@ -65,7 +65,9 @@ TEST_F(ApiTest, EveryPageOfTheTableAnswers) {
     testing::run_until(house_.loop, [&] { return call.done() || house_.backend.asked_ > 0; });
     if (house_.backend.asked_ > 0) house_.api->on_outcome(std::exchange(house_.backend.asked_, 0), true, {});
     ASSERT_TRUE(call.run());
-    EXPECT_EQ(call.status(), 200) << page.method << " " << path << call.body();
+    // The rollout of the house has no schedule.
+    const bool refused = path.ends_with("/step") || path.ends_with("/pause") || path.ends_with("/resume");
+    EXPECT_EQ(call.status(), refused ? 409 : 200) << page.method << " " << path << call.body();
   }
 }
 
@@ -122,7 +124,7 @@ TEST_F(ApiTest, OrdersChangeTheRollout) {
   json shown = get("/rollouts/content");
   EXPECT_EQ(shown["percent"], 37.25);
   EXPECT_EQ(shown["file_percent"], 10);
-  EXPECT_EQ(shown["phase"], "set");
+  EXPECT_EQ(shown["state"], "set");
   EXPECT_EQ(shown["who"], "anna over the unix socket");
   EXPECT_EQ(post("/rollouts/content/promote")->status(), 200);
   EXPECT_EQ(get("/rollouts/content")["percent"], 100);
@@ -140,6 +142,53 @@ TEST_F(ApiTest, OrdersChangeTheRollout) {
   EXPECT_EQ(journal[1]["who"], "the unix socket");
   EXPECT_EQ(get("/journal", "limit=1")["entries"].size(), 1u);
   EXPECT_EQ(get("/journal", "rollout=other")["entries"].size(), 0u);
+}
+
+TEST_F(ApiTest, ASchedulesStateIsShownAndOrdered) {
+  config::Rollout rollout = house_.backend.config_.rollouts[0];
+  rollout.steps = {{1000, std::chrono::hours(24)}, {5000, std::chrono::hours(24), true}, {10000}};
+  rollout.gate.emplace();
+  house_.book->adopt({rollout});
+  json shown = get("/rollouts/content");
+  EXPECT_EQ(shown["schedule"]["steps"], 3);
+  EXPECT_EQ(shown["schedule"]["waits_for"], "start");
+  EXPECT_EQ(post("/rollouts/content/step", R"({"why": "go"})")->status(), 200);
+  shown = get("/rollouts/content");
+  EXPECT_EQ(shown["state"], "holding");
+  EXPECT_EQ(shown["percent"], 10);
+  EXPECT_EQ(shown["schedule"]["taken"], 1);
+  EXPECT_EQ(shown["schedule"]["next_percent"], 50);
+  EXPECT_EQ(shown["schedule"]["waits_for"], "hold");
+  EXPECT_TRUE(shown["schedule"].contains("next_at"));
+  EXPECT_EQ(post("/rollouts/content/pause")->status(), 200);
+  auto again = post("/rollouts/content/pause");
+  EXPECT_EQ(again->status(), 409);
+  EXPECT_EQ(detail(*again), "it is paused already");
+  EXPECT_EQ(post("/rollouts/content/resume")->status(), 200);
+
+  rollout.freeze = {config::Freeze{}};
+  house_.book->adopt({rollout});
+  EXPECT_EQ(post("/rollouts/content/step")->status(), 409);
+  EXPECT_EQ(post("/rollouts/content/promote", R"({"force": 1})")->status(), 422);
+  EXPECT_EQ(post("/rollouts/content/abort", R"({"force": true})")->status(), 422) << "it never needs that";
+  EXPECT_EQ(post("/rollouts/content/step", R"({"force": true})")->status(), 200);
+  EXPECT_EQ(get("/rollouts/content")["percent"], 50);
+  const json entry = get("/journal", "limit=1")["entries"][0];
+  EXPECT_EQ(entry["verb"], "step");
+  EXPECT_EQ(entry["old_state"], "holding");
+  EXPECT_EQ(entry["new_state"], "holding");
+
+  rollout::Judgement judgement;
+  judgement.verdict = rollout::Verdict::fail;
+  judgement.reason = "native fails more";
+  judgement.native.requests = 512;
+  house_.book->note("content", judgement);
+  const json gate = get("/rollouts/content")["gate"];
+  EXPECT_EQ(gate["verdict"], "fail");
+  EXPECT_EQ(gate["why"], "native fails more");
+  EXPECT_EQ(gate["native"]["requests"], 512);
+  EXPECT_EQ(post("/rollouts/content/abort")->status(), 200);
+  EXPECT_TRUE(get("/rollouts/content")["gate"]["verdict"].is_null());
 }
 
 TEST_F(ApiTest, BadOrdersChangeNothing) {

@@ -34,9 +34,21 @@ TEST(Encoded, LeavesNothingThatMeansSomething) {
 
 TEST(Print, ShowsWhatTheServerSaid) {
   const std::string rollouts = print_rollouts(
-      R"({"rollouts": [{"name": "content", "percent": 37.25, "phase": "set", "file_percent": 10,
-          "legacy": "upstream.node", "native": "handler.fast", "decisions": {"legacy": 5, "native": 3}}]})");
-  EXPECT_NE(rollouts.find("content   37.25%  set      10%  upstream.node"), std::string::npos) << rollouts;
+      R"({"rollouts": [{"name": "content", "percent": 37.25, "state": "set", "file_percent": 10,
+          "legacy": "upstream.node", "native": "handler.fast", "decisions": {"legacy": 5, "native": 3},
+          "schedule": {"steps": 3, "taken": 1, "waits_for": "gate", "next_percent": 50},
+          "gate": {"verdict": "hold"}}]})");
+  EXPECT_NE(rollouts.find("content   37.25%  set    1 of 3  50% waits for the gate  hold     upstream.node"),
+            std::string::npos)
+      << rollouts;
+  const std::string rollout = print_rollout(
+      R"({"name": "content", "percent": 10, "state": "holding", "schedule": {"steps": 3, "taken": 1,
+          "waits_for": "hold", "next_percent": 50, "next_at": "2026-03-09T00:00:00.000Z"}, "gate": {"why":
+          "all is well", "native": {"requests": 5, "error_rate": 0.015, "p50": 0.0012, "p99": 0.1}}})");
+  EXPECT_NE(rollout.find("next         50% at 2026-03-09T00:00:00.000Z\n"), std::string::npos) << rollout;
+  EXPECT_NE(rollout.find("native did   5 requests, 1.50% errors, p50 1.2ms, p99 100.0ms\n"),
+            std::string::npos)
+      << rollout;
   const std::string explained = print_explanation(
       R"({"method": "GET", "host": "h", "path": "/x", "route": "r", "side": "native", "bucket": 0, "lua": {"side": "native"}})");
   EXPECT_NE(explained.find("bucket       0\n"), std::string::npos) << explained;
@@ -57,6 +69,8 @@ TEST(Print, SurvivesAnythingAServerMaySend) {
       R"({"rollouts": 7, "processes": [7], "upstreams": [{"servers": [7]}], "routes": [7]})",
       R"({"routes": [{"redirect": 7}, {"reply": 7}], "handlers": [[]], "entries": [null]})",
       R"({"uptime_seconds": -1, "last_reload": [1], "warnings": [7], "lua": 7, "toml": 7})",
+      R"({"name": 7, "schedule": [1], "gate": 7, "rollouts": [{"schedule": {"waits_for": 7}}]})",
+      R"({"schedule": {"waits_for": {}, "next_at": []}, "gate": {"native": {"error_rate": "x"}}})",
       R"({"processes": [{"loop_lag_seconds": "x"}], "decisions": 7, "sticky": {"a": 1}})"};
   for (const Printer print : printers) {
     for (const char* body : bodies) EXPECT_LT(print(body).size(), 1000u) << body;

@@ -53,6 +53,8 @@ TEST_F(MetricsTest, CountersGaugesAndLabels) {
   EXPECT_TRUE(has_line(text, "banyan_metrics_series_dropped_total 0"));
   EXPECT_TRUE(has_line(text, R"(banyan_rollout_percent{rollout="content"} 10)"));
   EXPECT_TRUE(has_line(text, R"(banyan_rollout_live{rollout="content"} 0)"));
+  EXPECT_TRUE(has_line(text, R"(banyan_rollout_state{rollout="content",state="file"} 1)"));
+  EXPECT_TRUE(has_line(text, R"(banyan_rollout_state{rollout="content",state="holding"} 0)"));
   EXPECT_TRUE(has_line(text, R"(banyan_upstream_server_up{upstream="node",server="127.0.0.1:3000"} 1)"));
   EXPECT_TRUE(has_line(text, R"(banyan_build_info{version="1.2.3"} 1)"));
   EXPECT_TRUE(has_line(text, R"(banyan_loop_lag_seconds{worker="0"} 0)"));

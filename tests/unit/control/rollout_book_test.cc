@@ -212,7 +212,7 @@ TEST_F(RolloutBookTest, ADamagedFileMeansLegacyAndIsKept) {
       "not json",
       "[]",
       "{}",
-      R"({"version": 2, "sequence": 1, "rollouts": {}})",
+      R"({"version": 3, "sequence": 1, "rollouts": {}})",
       R"({"version": 1, "sequence": -1, "rollouts": {}})",
       R"({"version": 1, "sequence": 1, "rollouts": []})",
   };
