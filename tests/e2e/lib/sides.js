@@ -10,7 +10,7 @@ import { record } from './recorder.js';
 export async function begin(
   scope,
   keys = '',
-  { route = '', workers = 2, more = '', native, legacy, upstream = '', files, top } = {},
+  { route = '', workers = 2, more = '', native, legacy, upstream = '', files, top, env } = {},
 ) {
   const sides = { legacy: await record(scope, legacy), native: await record(scope, native) };
   const text = `[upstream.old]
@@ -28,7 +28,7 @@ path = "/*"
 target = "rollout.r"
 ${route}
 ${more}`;
-  const banyan = await start(scope, text, { workers, files, top });
+  const banyan = await start(scope, text, { workers, files, top, env });
   // Sends one request of the user; resolves to the side that got it.
   const send = async (user, { headers = {}, target = '/', ...options } = {}) => {
     const before = sides.native.heads.length;
