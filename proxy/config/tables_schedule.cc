@@ -251,16 +251,25 @@ const Section<Gate>& gate_section() {
 const Section<RolloutHook>& rollout_hook_section() {
   static const Section<RolloutHook> section(
       "on_event",
-      "Who is told of each change of state: a URL, a command, or both. They get one JSON object: the URL as "
-      "the "
-      "body of a POST, the command on its standard input. Traffic and the rollout never wait for them.",
+      "Who is told of each change of state: a URL, a command, or both. They get the journal's entry, one "
+      "JSON object: the URL as the body of a POST, with its verb in X-Banyan-Event and its sequence number "
+      "in "
+      "X-Banyan-Delivery; the command on its standard input, and each plain member in its environment "
+      "(BANYAN_ROLLOUT, BANYAN_VERB, BANYAN_OLD, BANYAN_NEW, BANYAN_WHO …). Events come in their order. "
+      "Traffic and the rollout never wait for them: when more than 100 wait, the oldest are dropped, and "
+      "what "
+      "has not been delivered when the controller ends stays in the journal alone.",
       {field("url", &RolloutHook::url, http_url(),
-             "Where the object is sent. Answers other than 2xx are retried."),
+             "Where the object is sent. Answers other than 2xx are failures."),
        field("headers", &RolloutHook::headers, header_fields(), "Fields that are sent with it."),
        field("secret", &RolloutHook::secret, secret(),
              "Signs the body: X-Banyan-Signature is \"sha256=\" and the HMAC-SHA256 in hexadecimal digits."),
        field("command", &RolloutHook::command, command(),
-             "A program by its absolute path, and its arguments. No shell is involved."),
+             "A program by its absolute path, and its arguments. No shell is involved. What it says goes to "
+             "the "
+             "error log. Any exit status but 0 is a failure; when its time is up it is killed, with its "
+             "process "
+             "group."),
        field("timeout", &RolloutHook::timeout, duration(100ms, 10min), "For one attempt."),
        field("attempts", &RolloutHook::attempts, integer<uint32_t>(1, 100),
              "Most attempts for one event, with growing pauses between them.")},

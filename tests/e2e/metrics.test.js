@@ -37,7 +37,15 @@ test('promtool check metrics has nothing to say', async (scope) => {
       native: { onRequest: refuse },
       upstream: 'health = { path = "/healthz", interval = "200ms", timeout = "100ms" }',
       route: 'limit = { rate = "1000/s", burst = 1000 }',
-      more: `[handler.batch]
+      more: `[rollout.s]
+legacy = "upstream.old"
+native = "upstream.new"
+steps = [{ percent = 10, hold = "1h" }, { percent = 100 }]
+gate = { min_requests = 1 }
+[[route]]
+path = "/s"
+target = "rollout.s"
+[handler.batch]
 type = "batch_fetch"
 origin = "http://127.0.0.1:1/none"
 [[route]]
@@ -58,7 +66,7 @@ routes = "routes.lua"
   assert.equal(order.code, 0, order.stderr);
   const text = await until(async () => {
     const page = await banyan.admin('/metrics');
-    return ['fallback_total', 'lua_calls', 'upstream_probes', 'reload_total'].every((name) =>
+    return ['fallback_total', 'lua_calls', 'upstream_probes', 'rollout_verdict', 'reload_total'].every((name) =>
       page.text.includes(`\nbanyan_${name}`),
     ) && page.text;
   }, 'all kinds of metrics');
