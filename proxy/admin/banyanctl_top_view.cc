@@ -151,8 +151,7 @@ std::string rollouts_table(const ordered_json& rollouts) {
   for (const ordered_json& rollout : rollouts) {
     const ordered_json* gate = member(rollout, "gate");
     table.add({text_of(rollout, "name").substr(0, 24), text_of(rollout, "percent") + "%",
-               text_of(rollout, member(rollout, "state") ? "state" : "phase"), verdict_of(rollout),
-               gate ? text_of(*gate, "why") : std::string()});
+               text_of(rollout, "state"), verdict_of(rollout), gate ? text_of(*gate, "why") : std::string()});
   }
   return table.text();
 }
