@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "admin/banyanctl_table.h"
@@ -47,8 +48,8 @@ std::string milliseconds(const Json& object, const char* key) {
 
 std::string duration(const Json& object, const char* key) {
   auto found = object.find(key);
-  if (found == object.end() || !found->is_number_integer() || found->get<int64_t>() < 0) return {};
-  return duration_text(found->get<uint64_t>());
+  if (found == object.end() || !found->is_number() || !(found->get<double>() >= 0)) return {};
+  return duration_text(static_cast<uint64_t>(std::min(found->get<double>(), 1e15)));
 }
 
 std::string joined(const Json& array) {
@@ -127,8 +128,8 @@ std::string next_text(const Json& rollout) {
 }
 
 // "512 requests, 0.4% errors, p50 3.1ms, p99 20.0ms"
-std::string side_text(const Json& gate, const char* key) {
-  const Json side = member(gate, key);
+std::string side_text(const Json& window, const char* key) {
+  const Json side = member(window, key);
   if (!side.contains("error_rate") || !side["error_rate"].is_number()) return {};
   return fmt::format("{} requests, {:.2f}% errors, p50 {}, p99 {}", text(side, "requests"),
                      side["error_rate"].get<double>() * 100, milliseconds(side, "p50"),
@@ -188,8 +189,12 @@ std::string print_rollout(const std::string& body) {
   const Json gate = member(rollout, "gate");
   facts.add("verdict", text(gate, "verdict"));
   facts.add("because", text(gate, "why"));
-  facts.add("legacy did", side_text(gate, "legacy"));
-  facts.add("native did", side_text(gate, "native"));
+  const Json window = member(rollout, "window");
+  facts.add("within", duration(window, "seconds"));
+  facts.add("legacy did", side_text(window, "legacy"));
+  facts.add("native did", side_text(window, "native"));
+  const std::string diverted = text(window, "diverted");
+  if (diverted != "0") facts.add("diverted", diverted);
   facts.add("file says", percent(rollout, "file_percent"));
   facts.add("legacy", fmt::format("{}, {} requests", text(rollout, "legacy"), text(decisions, "legacy")));
   facts.add("native", fmt::format("{}, {} requests", text(rollout, "native"), text(decisions, "native")));

@@ -51,6 +51,14 @@ Json check_json(const rollout::CheckResult& result) {
           {"alpha", result.alpha}};
 }
 
+// What both sides did in the last minutes; also for a rollout without a gate.
+Json window_json(const rollout::Judgement& judgement) {
+  return {{"seconds", std::chrono::duration<double>(judgement.window).count()},
+          {"legacy", side_json(judgement.legacy)},
+          {"native", side_json(judgement.native)},
+          {"diverted", judgement.diverted}};
+}
+
 // The verdict is null in states in which it makes no difference.
 Json gate_json(const control::RolloutView& view) {
   const rollout::Judgement& judgement = *view.judgement;
@@ -58,10 +66,6 @@ Json gate_json(const control::RolloutView& view) {
   if (view.judged) {
     json = {{"verdict", rollout::verdict_name(judgement.verdict)}, {"why", judgement.reason}};
   }
-  json["window_seconds"] = std::chrono::duration<double>(judgement.window).count();
-  json["legacy"] = side_json(judgement.legacy);
-  json["native"] = side_json(judgement.native);
-  json["diverted"] = judgement.diverted;
   json["checks"] = Json::array();
   for (const rollout::CheckResult& check : judgement.checks) json["checks"].push_back(check_json(check));
   return json;
@@ -89,6 +93,7 @@ Json rollout_json(const control::RolloutView& view) {
   if (progress.target < progress.percent) json["target_percent"] = percent_json(progress.target);
   if (view.steps > 0) json["schedule"] = schedule_json(view);
   if (view.gated && view.judgement) json["gate"] = gate_json(view);
+  if (view.judgement) json["window"] = window_json(*view.judgement);
   return json;
 }
 

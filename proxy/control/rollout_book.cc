@@ -73,6 +73,11 @@ std::vector<std::pair<std::string, double>> numbers_of(const rollout::Judgement&
   };
   add("legacy", judgement.legacy);
   add("native", judgement.native);
+  for (const rollout::CheckResult& check : judgement.checks) {
+    numbers.emplace_back(fmt::format("{}_excess", rollout::check_name(check.check)), check.excess);
+    numbers.emplace_back(fmt::format("{}_limit", rollout::check_name(check.check)), check.limit);
+    numbers.emplace_back(fmt::format("{}_chance", rollout::check_name(check.check)), check.chance);
+  }
   return numbers;
 }
 

@@ -47,8 +47,8 @@ const broken = (request, response) => response.writeHead(500).end('broken');
 async function settled({ rollout, send }) {
   await until(async () => {
     await send(2);
-    const { gate } = await rollout();
-    return gate.legacy.requests + gate.native.requests > 0;
+    const { window } = await rollout();
+    return window.legacy.requests + window.native.requests > 0;
   }, 'requests to count', 30_000);
 }
 
@@ -57,8 +57,8 @@ async function shown({ rollout }) {
   let last = -1;
   let since = 0;
   return until(async () => {
-    const { gate } = await rollout();
-    const sum = gate.legacy.requests + gate.native.requests;
+    const { window } = await rollout();
+    const sum = window.legacy.requests + window.native.requests;
     if (sum !== last) [last, since] = [sum, Date.now()];
     return Date.now() - since > 2000 && sum > 0 && sum;
   }, 'the counts to be complete');
@@ -75,12 +75,12 @@ test('both sides are counted with their errors and times; forced requests are no
   await house.send(100);
   await house.send(150, { headers: { 'X-Side': 'native' } });
   const counted = await shown(house);
-  const { gate } = await house.rollout();
+  const { window } = await house.rollout();
   assert.ok(counted < 200, `${counted}`);
-  assert.ok(gate.native.requests > 25 && gate.native.requests < 120, `${gate.native.requests}`);
-  assert.ok(gate.native.p50 > 0.038 && gate.native.p50 < 0.2, `native p50 ${gate.native.p50}`);
-  assert.ok(gate.legacy.p50 < 0.03, `legacy p50 ${gate.legacy.p50}`);
-  assert.equal(gate.native.errors, 0);
+  assert.ok(window.native.requests > 25 && window.native.requests < 120, `${window.native.requests}`);
+  assert.ok(window.native.p50 > 0.038 && window.native.p50 < 0.2, `native p50 ${window.native.p50}`);
+  assert.ok(window.legacy.p50 < 0.03, `legacy p50 ${window.legacy.p50}`);
+  assert.equal(window.native.errors, 0);
 });
 
 test('a broken native side fails the gate, is rolled back, and the journal says why', async (scope) => {
@@ -136,5 +136,5 @@ test('an event stream counts when it begins', async (scope) => {
   }
   await Promise.all(open);
   assert.equal(await shown(house), before + 20);
-  assert.equal((await house.rollout()).gate.native.p50, 0, 'without a time');
+  assert.equal((await house.rollout()).window.native.p50, 0, 'without a time');
 });

@@ -44,8 +44,11 @@ TEST(Print, ShowsWhatTheServerSaid) {
   const std::string rollout = print_rollout(
       R"({"name": "content", "percent": 10, "state": "holding", "schedule": {"steps": 3, "taken": 1,
           "waits_for": "hold", "next_percent": 50, "next_at": "2026-03-09T00:00:00.000Z"}, "gate": {"why":
-          "all is well", "native": {"requests": 5, "error_rate": 0.015, "p50": 0.0012, "p99": 0.1}}})");
+          "all is well"}, "window": {"seconds": 600, "diverted": 12,
+          "native": {"requests": 5, "error_rate": 0.015, "p50": 0.0012, "p99": 0.1}}})");
   EXPECT_NE(rollout.find("next         50% at 2026-03-09T00:00:00.000Z\n"), std::string::npos) << rollout;
+  EXPECT_NE(rollout.find("within       10m"), std::string::npos) << rollout;
+  EXPECT_NE(rollout.find("diverted     12\n"), std::string::npos) << rollout;
   EXPECT_NE(rollout.find("native did   5 requests, 1.50% errors, p50 1.2ms, p99 100.0ms\n"),
             std::string::npos)
       << rollout;
@@ -70,7 +73,7 @@ TEST(Print, SurvivesAnythingAServerMaySend) {
       R"({"routes": [{"redirect": 7}, {"reply": 7}], "handlers": [[]], "entries": [null]})",
       R"({"uptime_seconds": -1, "last_reload": [1], "warnings": [7], "lua": 7, "toml": 7})",
       R"({"name": 7, "schedule": [1], "gate": 7, "rollouts": [{"schedule": {"waits_for": 7}}]})",
-      R"({"schedule": {"waits_for": {}, "next_at": []}, "gate": {"native": {"error_rate": "x"}}})",
+      R"({"schedule": {"waits_for": {}, "next_at": []}, "window": {"native": {"error_rate": "x"}}})",
       R"({"processes": [{"loop_lag_seconds": "x"}], "decisions": 7, "sticky": {"a": 1}})"};
   for (const Printer print : printers) {
     for (const char* body : bodies) EXPECT_LT(print(body).size(), 1000u) << body;
