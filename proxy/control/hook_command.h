@@ -24,6 +24,7 @@ struct CommandEnd {
 
 // Blocks until the command has ended: for a thread of its own. It is killed, with its process group, when
 // the time is up or `stop` becomes true. What it leaves in the background is let be after a proper end.
+// REQUIRES: SIGPIPE is ignored, because it may end before it has read its input.
 CommandEnd run_command(const CommandRun& run, const std::atomic<bool>& stop);
 
 }  // namespace banyan::control

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <csignal>
 #include <thread>
 
 namespace banyan::control {
@@ -11,6 +12,7 @@ namespace {
 using namespace std::chrono_literals;
 
 CommandEnd run(std::string script, Millis timeout = 20s, std::string input = {}) {
+  signal(SIGPIPE, SIG_IGN);
   const std::atomic<bool> stop = false;
   CommandRun command{
       {"/bin/sh", "-c", std::move(script), "name", "an argument"}, {"BANYAN_WHO=anna"}, {}, timeout};
