@@ -223,7 +223,8 @@ test('event streams end with retry and jitter at the end of an event, and come b
   const asked = performance.now();
   await until(() => performance.now() - asked > 400, 'all workers to have looked');
   for (const stream of half) stream.write('data: done\n\ndata: too late\n\n');
-  await until(() => legacy.streams.size === 20, 'all to come back to legacy');
+  await until(() => sources.every(({ sides }) => sides.length === 2), 'all to come back');
+  assert.equal(legacy.streams.size, 20);
   for (const source of sources) {
     assert.deepEqual(source.sides, ['native', 'legacy']);
     assert.equal(source.ends, 1);
