@@ -18,12 +18,15 @@ class Deferred {
 
   // Queues the notice behind those already queued. No-op when it is queued.
   void schedule();
+  // The same for the next turn, which looks at sockets and timers before: for work that is done in slices.
+  void schedule_next_turn();
   void cancel();
   bool scheduled() const { return previous_ != nullptr; }
 
  private:
   friend class Loop;
   void unlink();
+  void link(Deferred& queue);
 
   Loop* loop_;
   Callback run_;

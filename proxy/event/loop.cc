@@ -29,8 +29,9 @@ event_base* make_base() {
 
 }  // namespace
 
-Loop::Loop() : base_(make_base()), timers_(MonotonicClock::now()), queue_(*this, {}) {
+Loop::Loop() : base_(make_base()), timers_(MonotonicClock::now()), queue_(*this, {}), later_(*this, {}) {
   queue_.previous_ = queue_.next_ = &queue_;
+  later_.previous_ = later_.next_ = &later_;
   CHECK(event_assign(&wakeup_, base_, -1, 0, &Loop::on_wakeup, this) == 0);
 }
 
@@ -39,6 +40,7 @@ Loop::~Loop() {
   event_del(&wakeup_);
   event_base_free(base_);
   queue_.previous_ = queue_.next_ = nullptr;
+  later_.previous_ = later_.next_ = nullptr;
 }
 
 void Loop::run() {
@@ -47,6 +49,7 @@ void Loop::run() {
 }
 
 void Loop::turn() {
+  take_later();
   bool due = queue_.next_ != &queue_;
   if (!due) arm_wakeup();
   now_known_ = false;
@@ -100,6 +103,15 @@ void Loop::run_deferred() {
   }
 }
 
+void Loop::take_later() {
+  if (later_.next_ == &later_) return;
+  later_.next_->previous_ = queue_.previous_;
+  queue_.previous_->next_ = later_.next_;
+  later_.previous_->next_ = &queue_;
+  queue_.previous_ = later_.previous_;
+  later_.previous_ = later_.next_ = &later_;
+}
+
 void Loop::bury() {
   while (dead_) {
     Disposable* object = dead_;
@@ -117,8 +129,14 @@ void Loop::dispose(std::unique_ptr<Disposable> object) {
 Duration Loop::take_longest_turn() { return std::exchange(longest_turn_, Duration::zero()); }
 
 void Deferred::schedule() {
-  if (scheduled()) return;
-  Deferred& queue = loop_->queue_;
+  if (!scheduled()) link(loop_->queue_);
+}
+
+void Deferred::schedule_next_turn() {
+  if (!scheduled()) link(loop_->later_);
+}
+
+void Deferred::link(Deferred& queue) {
   previous_ = queue.previous_;
   next_ = &queue;
   previous_->next_ = this;

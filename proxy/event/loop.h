@@ -50,6 +50,7 @@ class Loop final : public Clock {
   friend class Deferred;
   void arm_wakeup();
   void run_deferred();
+  void take_later();
   void bury();
   static void on_wakeup(evutil_socket_t, short, void* self);
 
@@ -58,6 +59,7 @@ class Loop final : public Clock {
   TimePoint wakeup_at_ = TimePoint::max();
   TimerWheel timers_;
   Deferred queue_;  // sentinel of a circular list
+  Deferred later_;  // the same, of what waits for the next turn
   Disposable* dead_ = nullptr;
   mutable TimePoint now_{};
   mutable bool now_known_ = false;
