@@ -71,6 +71,7 @@ void H1Outbound::release() {
     state_ = State::closed;
     stream_.reset();
   }
+  suspect_ = false;
   sender_.reset();
   receiver_.reset();
   head_.clear();
@@ -177,8 +178,11 @@ void H1Outbound::read_on() {
 }
 
 bool H1Outbound::fill(bool large) {
-  if (!readable_) return false;
+  // An answer that came in part is looked for once more: the kernel tells of bytes and a reset that came
+  // together only once, and libevent does not tell them from bytes alone.
+  if (!readable_ && !std::exchange(suspect_, false)) return false;
   net::IoResult result = input_.fill(*stream_, large);
+  suspect_ = result.drained && result.status == net::IoStatus::ok;
   if (result.drained) readable_ = false;
   if (result.status == net::IoStatus::ok) return true;
   if (result.status == net::IoStatus::again) return false;
@@ -208,6 +212,13 @@ Error H1Outbound::closed_early() const {
   if (!input_.empty()) {
     return upstream_error(502, "http_response_incomplete",
                           "server closed the connection in the middle of its head");
+  }
+  if (const std::string_view why = stream_->failure(); !why.empty()) {
+    const bool certificate = why.find("certificate") != why.npos;
+    Error error = upstream_error(502, certificate ? "tls_certificate_error" : "tls_protocol_error",
+                                 "TLS with the server: " + std::string(why));
+    error.nothing_sent = sender_.bytes_sent() == 0;
+    return error;
   }
   Error error =
       upstream_error(502, "connection_terminated", "server closed the connection before it answered");

@@ -184,6 +184,37 @@ Result<TlsContext> TlsContext::make(const config::Tls& tls, std::string_view tic
   return made;
 }
 
+Result<TlsContext> TlsContext::make_client(std::string_view authorities) {
+  ERR_clear_error();
+  TlsContext made;
+  made.context_.reset(SSL_CTX_new(TLS_client_method()));
+  SSL_CTX* context = made.context_.get();
+  if (!context) return proxy_error("tls: " + take_tls_error());
+  SSL_CTX_set_options(context,
+                      SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
+  SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
+  SSL_CTX_set_read_ahead(context, 1);
+  SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
+  if (SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1 ||
+      SSL_CTX_set_cipher_list(context, kCiphers) != 1 ||
+      SSL_CTX_set_alpn_protos(context, kProtocols, 9) != 0) {
+    return proxy_error("tls: " + take_tls_error());
+  }
+  if (authorities.empty()) {
+    if (SSL_CTX_set_default_verify_paths(context) != 1) {
+      return proxy_error("tls: the system's certificate authorities: " + take_tls_error());
+    }
+    return made;
+  }
+  Result<std::vector<OwnedX509>> chain = read_chain({"ca", std::string(authorities)});
+  if (!chain) return chain.error();
+  for (const OwnedX509& authority : *chain) {
+    X509_STORE_add_cert(SSL_CTX_get_cert_store(context), authority.get());
+  }
+  ERR_clear_error();
+  return made;
+}
+
 Result<void> TlsContext::check_dates(WallTime now) const {
   if (now > not_after_) {
     return proxy_error(

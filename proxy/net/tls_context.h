@@ -1,5 +1,6 @@
 // What the TLS connections of one listener have in common: certificate, key, protocol versions, ciphers,
-// ticket keys. <openssl/…> stays in the tls_*.cc files of this folder.
+// ticket keys; or those to one server: whom to believe. <openssl/…> stays in the tls_*.cc files of this
+// folder.
 #pragma once
 
 #include <memory>
@@ -25,6 +26,11 @@ class TlsContext {
   // and certificate accept each other's session tickets, so a client may resume at any worker. Without it
   // each context makes its own keys.
   static Result<TlsContext> make(const config::Tls& tls, std::string_view ticket_secret = {});
+
+  // A client's side: servers must show a certificate of one of `authorities` (PEM; empty: those of the
+  // system) for the name that is asked for. TLS 1.2 and 1.3, ALPN is http/1.1. Errors: no certificate among
+  // the authorities, the system's cannot be read.
+  static Result<TlsContext> make_client(std::string_view authorities);
 
   // Error when the certificate has expired or is not valid yet. Apart from make(), because a new
   // configuration should be refused then, while a worker that is replaced at night must go on with what it
@@ -56,5 +62,12 @@ class TlsContext {
 // reads and writes plain bytes, so that the caller can answer 400 (as nginx does: "The plain HTTP request was
 // sent to HTTPS port").
 std::unique_ptr<Stream> make_tls_stream(event::Loop& loop, int fd, const TlsContext& context);
+
+// The client's end of a TLS connection, over a socket that is connecting or connected. `host` is the name (or
+// address) that the certificate must be for, and goes into SNI if it is a name. on_writable tells the end of
+// the attempt to connect, as for make_plain_stream; the first write begins the handshake, which answers
+// `again` until it is done. A failed one is an error with failure() saying why.
+std::unique_ptr<Stream> make_tls_client_stream(event::Loop& loop, int fd, const TlsContext& context,
+                                               const std::string& host);
 
 }  // namespace banyan::net

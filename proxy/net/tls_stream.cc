@@ -1,4 +1,4 @@
-// The server's end of TLS over a non-blocking socket.
+// Either end of TLS over a non-blocking socket.
 //
 //   read()   socket ──recv──▶ OpenSSL ──▶ caller
 //   write()  caller ──▶ OpenSSL ──▶ sealed_ ──send──▶ socket
@@ -14,6 +14,7 @@
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -70,7 +71,8 @@ class Parts {
 
 class TlsStream final : public Stream {
  public:
-  TlsStream(event::Loop& loop, int fd, SSL* ssl);
+  enum class Role { server, client };
+  TlsStream(event::Loop& loop, int fd, SSL* ssl, Role role);
   ~TlsStream() override;
 
   bool start(Listener& listener) override;
@@ -89,7 +91,8 @@ class TlsStream final : public Stream {
   static BIO_METHOD* make_bio_method();
 
  private:
-  enum class State { handshake, open, plain, failed };
+  // connecting: a client's, until its socket can be written to.
+  enum class State { connecting, handshake, open, plain, failed };
 
   static TlsStream& of(BIO* bio) { return *static_cast<TlsStream*>(BIO_get_data(bio)); }
   static int bio_read(BIO* bio, char* out, int size);
@@ -118,7 +121,8 @@ class TlsStream final : public Stream {
   event::IoWatch read_watch_;
   std::unique_ptr<event::IoWatch> write_watch_;
   event::Deferred room_notice_;
-  State state_ = State::handshake;
+  const Role role_;
+  State state_;
   std::string sealed_;     // records on their way to the kernel
   size_t sent_ = 0;        // bytes of sealed_ it has taken
   size_t unreported_ = 0;  // plaintext in sealed_ that write() has not reported yet
@@ -175,19 +179,25 @@ long TlsStream::bio_control(BIO* bio, int command, long, void*) {
   return 0;
 }
 
-TlsStream::TlsStream(event::Loop& loop, int fd, SSL* ssl)
+TlsStream::TlsStream(event::Loop& loop, int fd, SSL* ssl, Role role)
     : loop_(loop),
       fd_(fd),
       ssl_(ssl),
       read_watch_(loop, fd, event::IoWatch::Interest::read, Callback::to<&TlsStream::readable>(this)),
-      room_notice_(loop, Callback::to<&TlsStream::tell_room>(this)) {
+      room_notice_(loop, Callback::to<&TlsStream::tell_room>(this)),
+      role_(role),
+      state_(role == Role::server ? State::handshake : State::connecting) {
   static BIO_METHOD* const method = make_bio_method();
   BIO* bio = BIO_new(method);
   CHECK(bio != nullptr);
   BIO_set_data(bio, this);
   BIO_set_init(bio, 1);
   SSL_set_bio(ssl_, bio, bio);
-  SSL_set_accept_state(ssl_);
+  if (role == Role::server) {
+    SSL_set_accept_state(ssl_);
+  } else {
+    SSL_set_connect_state(ssl_);
+  }
 }
 
 TlsStream::~TlsStream() {
@@ -214,7 +224,7 @@ std::string_view TlsStream::tls_protocol() const {
 IoResult TlsStream::read(std::span<char> space) {
   if (state_ == State::plain) return receive(fd_, space, read_watch_.peer_finished());
   if (state_ == State::failed) return {IoStatus::error, 0, true, error_number_};
-  if (state_ == State::handshake) {
+  if (state_ == State::handshake || state_ == State::connecting) {
     IoResult result = shake_hands();
     if (result.status != IoStatus::ok) return result;
   }
@@ -259,7 +269,8 @@ IoResult TlsStream::shake_hands() {
 
 IoResult TlsStream::handshake_failure(int error) {
   int reason = ERR_GET_REASON(ERR_peek_error());
-  if (error == SSL_ERROR_SSL && (reason == SSL_R_HTTP_REQUEST || reason == SSL_R_HTTPS_PROXY_REQUEST)) {
+  if (role_ == Role::server && error == SSL_ERROR_SSL &&
+      (reason == SSL_R_HTTP_REQUEST || reason == SSL_R_HTTPS_PROXY_REQUEST)) {
     failure_ = take_tls_error();
     state_ = State::plain;
     sealed_.clear();
@@ -286,6 +297,11 @@ IoResult TlsStream::fail(std::string why) {
 
 IoResult TlsStream::write(std::span<const iovec> parts) {
   if (state_ == State::plain) return send_parts(fd_, parts);
+  if (state_ == State::connecting) {  // the client speaks first
+    state_ = State::handshake;
+    IoResult result = shake_hands();
+    if (result.status == IoStatus::error) return result;
+  }
   if (state_ == State::handshake) return {IoStatus::again, 0, false, 0};
   if (state_ == State::failed || closing_)
     return {IoStatus::error, 0, false, error_number_ ? error_number_ : EPIPE};
@@ -382,6 +398,7 @@ void TlsStream::tell_room() {
 void TlsStream::want_write() {
   want_write_ = true;
   if (state_ == State::handshake) return;
+  if (state_ == State::connecting && arm_write_watch()) return;
   if (state_ == State::plain && arm_write_watch()) return;
   if (unsent() == 0 || state_ == State::failed) room_notice_.schedule();
 }
@@ -417,7 +434,23 @@ void TlsStream::finish_writing() { ::shutdown(fd_, SHUT_WR); }
 std::unique_ptr<Stream> make_tls_stream(event::Loop& loop, int fd, const TlsContext& context) {
   SSL* ssl = SSL_new(context.get());
   CHECK(ssl != nullptr);
-  return std::make_unique<TlsStream>(loop, fd, ssl);
+  return std::make_unique<TlsStream>(loop, fd, ssl, TlsStream::Role::server);
+}
+
+std::unique_ptr<Stream> make_tls_client_stream(event::Loop& loop, int fd, const TlsContext& context,
+                                               const std::string& host) {
+  SSL* ssl = SSL_new(context.get());
+  CHECK(ssl != nullptr);
+  X509_VERIFY_PARAM* wanted = SSL_get0_param(ssl);
+  const bool bracketed = host.starts_with('[') && host.ends_with(']');
+  const std::string name = bracketed ? host.substr(1, host.size() - 2) : host;
+  if (X509_VERIFY_PARAM_set1_ip_asc(wanted, name.c_str()) != 1) {
+    ERR_clear_error();
+    X509_VERIFY_PARAM_set_hostflags(wanted, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    CHECK(X509_VERIFY_PARAM_set1_host(wanted, name.data(), name.size()) == 1);
+    SSL_set_tlsext_host_name(ssl, name.c_str());
+  }
+  return std::make_unique<TlsStream>(loop, fd, ssl, TlsStream::Role::client);
 }
 
 }  // namespace banyan::net
