@@ -106,6 +106,7 @@ std::string Text::label_text(LabelValues values, uint32_t value) const {
     case LabelValues::lua_result:
     case LabelValues::batch_result:
     case LabelValues::outcome:
+    case LabelValues::cache_result:
       return fixed("result");
   }
   return {};

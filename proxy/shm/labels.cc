@@ -20,6 +20,7 @@ constexpr Texts<3> kRetryReasons = {"connect", "reset", "status"};
 constexpr Texts<8> kLuaResults = {"ok",     "runtime",    "wall",           "instructions",
                                   "memory", "bad_return", "unknown_target", "set_aside"};
 constexpr Texts<5> kBatchResults = {"ok", "not_found", "timeout", "error", "rejected"};
+constexpr Texts<4> kCacheResults = {"hit", "stale", "outdated", "miss"};
 constexpr Texts<2> kOutcomes = {"ok", "failed"};
 
 }  // namespace
@@ -53,6 +54,8 @@ std::span<const std::string_view> label_texts(LabelValues values) {
       return kBatchResults;
     case LabelValues::outcome:
       return kOutcomes;
+    case LabelValues::cache_result:
+      return kCacheResults;
   }
   return {};
 }

@@ -39,6 +39,9 @@ enum class LuaResult : uint8_t {
 
 enum class BatchResult : uint8_t { ok, not_found, timeout, error, rejected };
 
+// What a look into a cache of objects gave; outdated: to be asked for again, with its ETag.
+enum class CacheResult : uint8_t { hit, stale, outdated, miss };
+
 enum class Outcome : uint8_t { ok, failed };
 
 // The sorts of values a label can have. `method` is numbered as http::Method, `code` is the status itself;
@@ -60,6 +63,7 @@ enum class LabelValues : uint8_t {
   lua_result,
   batch_result,
   outcome,
+  cache_result,
 };
 
 // The texts of a fixed set in the order of its enum; empty for those of the directory and for code.

@@ -13,6 +13,8 @@
 //   RolloutMarks × 259    which rollouts each process (and the retired) has counted requests of
 //   StatisticsArea × 259  how requests of rollouts ended and how long they took, for gates; each writes its
 //                         own; the last one is what dead workers had counted, written by the master only
+//   RegionTable           which part of the tail belongs to whom; written by the master only
+//   tail                  regions, for handlers that keep much (caches); mapped by those who use them
 //
 // Everything starts as zero bytes and zero always means "nothing yet". Only atomics are written after start,
 // and no process ever waits for another, so any of them may be killed at any instruction. A change of this
@@ -133,6 +135,19 @@ struct alignas(64) RolloutMarks {
 };
 inline constexpr uint32_t kRetiredStatistics = kSlots;
 
+// Behind Layout, in the same file. Untouched pages cost nothing, so there is room for every handler that ever
+// was; a region is never moved.
+inline constexpr uint64_t kTail = uint64_t{1} << 40;
+struct RegionEntry {
+  Word owner;   // kind and number of the directory
+  Word offset;  // in the file
+  Word size;
+};
+struct alignas(64) RegionTable {
+  HalfWord count;  // entries below it are complete; published last
+  std::array<RegionEntry, 1024> entries;
+};
+
 struct Layout {
   Header header;
   DirectoryArea directory;
@@ -145,6 +160,7 @@ struct Layout {
   std::array<InFlightArea, kSlots> in_flight;
   std::array<RolloutMarks, kSlots + 1> marks;
   std::array<StatisticsArea, kSlots + 1> statistics;
+  RegionTable regions;
 };
 // Addresses, not memory: what nobody touches is not there.
 static_assert(sizeof(Layout) <= size_t{1280} << 20);

@@ -17,6 +17,10 @@ constexpr std::array<double, kBounds> kRequestSeconds = {0.005, 0.01, 0.025, 0.0
 constexpr std::array<double, kBounds> kRuleSeconds = {2e-6, 5e-6, 1e-5, 2e-5, 5e-5,  1e-4,  2e-4,
                                                       5e-4, 1e-3, 2e-3, 5e-3, 0.010, 0.025, 0.05};
 
+// Waiting times that should be hardly any; the first bucket is for none.
+constexpr std::array<double, kBounds> kShortSeconds = {0,    0.0005, 0.001, 0.002, 0.005, 0.01, 0.025,
+                                                       0.05, 0.1,    0.25,  0.5,   1,     2.5,  5};
+
 using enum LabelValues;
 using enum MetricType;
 
@@ -110,6 +114,26 @@ constexpr std::array kRows = {
     MetricRow{Metric::connections_moved, "connections_moved_total", counter,
               "Tunnels and event streams of a side ended because their client belongs to the other one now.",
               kLabels<route, side>},
+    MetricRow{Metric::batch_fetches, "batch_fetches_total", counter,
+              "Objects a batch_fetch handler began to fetch from its store.", kLabels<handler>},
+    MetricRow{Metric::batch_fetch_duration, "batch_fetch_duration_seconds", histogram,
+              "From asking the store for an object to the end of its answer.", kLabels<handler>,
+              kRequestSeconds},
+    MetricRow{Metric::batch_queue_time, "batch_queue_time_seconds", histogram,
+              "From the arrival of a batch to its first fetch.", kLabels<handler>, kShortSeconds},
+    MetricRow{Metric::batch_deadline_margin, "batch_deadline_margin_seconds", histogram,
+              "What was left until the deadline when the answer of a batch was written; 0 for late ones.",
+              kLabels<handler>, kShortSeconds},
+    MetricRow{Metric::batch_cache_lookups, "batch_cache_lookups_total", counter,
+              "Keys looked for in the cache of a batch_fetch handler.", kLabels<handler, cache_result>},
+    MetricRow{Metric::batch_coalesced, "batch_coalesced_total", counter,
+              "Keys that waited for a fetch another request had begun.", kLabels<handler>},
+    MetricRow{Metric::batch_retries, "batch_retries_total", counter,
+              "Further attempts to fetch an object after a failed one.", kLabels<handler>},
+    MetricRow{Metric::batch_hedges, "batch_hedges_total", counter, "Second attempts beside a slow first one.",
+              kLabels<handler>},
+    MetricRow{Metric::batch_hedges_won, "batch_hedges_won_total", counter,
+              "Second attempts that were answered first.", kLabels<handler>},
 };
 
 constexpr bool in_order() {

@@ -53,6 +53,15 @@ enum class Metric : uint8_t {
   worker_deaths,                //
   fallback_refused,             // route (no budget left)
   connections_moved,            // route side
+  batch_fetches,                // handler
+  batch_fetch_duration,         // handler
+  batch_queue_time,             // handler
+  batch_deadline_margin,        // handler
+  batch_cache_lookups,          // handler cache_result
+  batch_coalesced,              // handler
+  batch_retries,                // handler
+  batch_hedges,                 // handler
+  batch_hedges_won,             // handler
   count_of_metrics,
 };
 

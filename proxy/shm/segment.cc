@@ -12,6 +12,8 @@
 namespace banyan::shm {
 namespace {
 
+constexpr uint64_t kFileSize = sizeof(Layout) + kTail;
+
 Result<Layout*> map_shared(int fd) {
   void* memory = mmap(nullptr, sizeof(Layout), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
   if (memory == MAP_FAILED) return system_error("map the shared segment", errno);
@@ -30,7 +32,7 @@ Result<void> check_size(int fd) {
   }
   if (header.magic != kMagic) return proxy_error("not a shared segment of Banyan");
   if (header.version != kVersion || header.size != sizeof(Layout) ||
-      static_cast<uint64_t>(status.st_size) != sizeof(Layout)) {
+      static_cast<uint64_t>(status.st_size) != kFileSize) {
     return proxy_error(
         fmt::format("the shared segment has layout {} of {} bytes, this program knows {} of {}",
                     header.version, header.size, kVersion, sizeof(Layout)));
@@ -44,7 +46,8 @@ Result<Segment> Segment::create() {
   const int fd = memfd_create("banyan", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (fd < 0) return system_error("create the shared segment", errno);
   Segment segment(fd, nullptr);
-  if (ftruncate(fd, sizeof(Layout)) != 0) return system_error("size the shared segment", errno);
+  if (ftruncate(fd, static_cast<off_t>(kFileSize)) != 0)
+    return system_error("size the shared segment", errno);
   if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0) {
     return system_error("seal the shared segment", errno);
   }

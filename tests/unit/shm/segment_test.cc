@@ -41,14 +41,14 @@ TEST(Segment, UntouchedPagesCostNothing) {
   ASSERT_TRUE(segment.ok());
   struct stat status;
   ASSERT_EQ(fstat(segment->fd(), &status), 0);
-  EXPECT_EQ(static_cast<size_t>(status.st_size), sizeof(Layout));
+  EXPECT_EQ(static_cast<size_t>(status.st_size), sizeof(Layout) + kTail);
   EXPECT_LE(status.st_blocks * 512, 64 * 1024);
 }
 
 TEST(Segment, RefusesWhatIsNotASegment) {
   const int fd = memfd_create("other", MFD_CLOEXEC);
   EXPECT_FALSE(Segment::map(fd).ok()) << "an empty file";
-  ASSERT_EQ(ftruncate(fd, sizeof(Layout)), 0);
+  ASSERT_EQ(ftruncate(fd, sizeof(Layout) + kTail), 0);
   Result<Segment> segment = Segment::map(fd);
   ASSERT_FALSE(segment.ok());
   EXPECT_EQ(segment.error().message, "not a shared segment of Banyan");
