@@ -36,7 +36,7 @@ CONFINED = {
     "event2/": ["proxy/event/"],
     "re2/": ["proxy/route/", "proxy/config/"],
     "date/": ["proxy/rollout/time_zone.cc"],
-    "zlib.h": ["proxy/http/ws_deflate.cc"],
+    "zlib.h": ["proxy/http/ws_deflate.cc", "handlers/batch_fetch/gzip"],
     "xxhash.h": ["proxy/base/stable_hash"],
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]')

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "config/schema.h"
+#include "handler/handler.h"
 #include "shm/labels.h"
 
 namespace banyan::admin {
@@ -63,6 +64,8 @@ class Backend {
   virtual uint64_t ask_reopen() = 0;
   // Errors: 400 for what is no request.
   virtual Result<Explanation> explain(const ExplainRequest& request) = 0;
+  // Errors: 404 for a handler that is not there, 409 for one that keeps nothing.
+  virtual Result<void> purge(std::string_view handler, const handler::Purge& purge) = 0;
 
  protected:
   ~Backend() = default;

@@ -40,6 +40,9 @@ struct Words {
   std::string url;
   std::vector<std::string> headers;
   std::string client_ip;
+  std::string handler;
+  std::string key;
+  std::string prefix;
   std::string upstream;
   std::string server;
   uint32_t limit = 20;
@@ -128,6 +131,26 @@ void add_upstream_commands(CLI::App& root, Words& words) {
   }
 }
 
+void add_handler_commands(CLI::App& root, Words& words) {
+  CLI::App* handler = root.add_subcommand("handler", "Shows handlers and empties their caches");
+  handler->require_subcommand(1);
+  add_reader(*handler, words, "list", "All handlers", "/handlers", print_handlers);
+  CLI::App* purge = handler->add_subcommand("purge", "Forgets what a handler keeps: all, a key, or a prefix");
+  purge->add_option("NAME", words.handler, "Handler")->required();
+  CLI::Option* key = purge->add_option("--key", words.key, "Only this key");
+  CLI::Option* prefix = purge->add_option("--prefix", words.prefix, "Only keys that begin so")->excludes(key);
+  purge->add_option("--why", words.why, "Reason, for the log");
+  purge->final_callback([&words, key, prefix] {
+    nlohmann::ordered_json body = nlohmann::ordered_json::object();
+    if (key->count() > 0) body["key"] = words.key;
+    if (prefix->count() > 0) body["prefix"] = words.prefix;
+    if (!words.why.empty()) body["why"] = words.why;
+    words.command = {"POST", fmt::format("/handlers/{}/purge", encoded(words.handler)),
+                     body.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace),
+                     print_purged};
+  });
+}
+
 void add_explain(CLI::App& root, Words& words) {
   CLI::App* app = root.add_subcommand("explain", "Says where a request would go, and why; sends nothing");
   app->add_option("METHOD", words.method, "GET, POST …")->required();
@@ -170,6 +193,7 @@ void add_commands(CLI::App& root, Words& words) {
   add_explain(root, words);
   add_upstream_commands(root, words);
   add_reader(root, words, "routes", "Routes in their order", "/routes", print_routes);
+  add_handler_commands(root, words);
   add_reader(root, words, "handlers", "In-process handlers", "/handlers", print_handlers);
   add_reader(root, words, "config", "What runs, as TOML, secrets redacted", "/config", print_config);
   add_journal(root, words);

@@ -248,6 +248,11 @@ std::string print_handlers(const std::string& body) {
   return table.text();
 }
 
+std::string print_purged(const std::string& body) {
+  const Json purged = parse(body);
+  return harmless(fmt::format("{}: purged: {}", text(purged, "handler"), text(purged, "purged"))) + "\n";
+}
+
 std::string print_journal(const std::string& body) {
   Table table({"TIME", "ROLLOUT", "ORDER", ">FROM", ">TO", "STATE", "VERDICT", "WHO", "WHY"});
   for (const Json& entry : list(parse(body), "entries")) {

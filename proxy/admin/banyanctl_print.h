@@ -14,6 +14,7 @@ std::string print_rollout(const std::string& body);
 std::string print_changed_rollout(const std::string& body);
 std::string print_upstreams(const std::string& body);
 std::string print_changed_server(const std::string& body);
+std::string print_purged(const std::string& body);
 std::string print_routes(const std::string& body);
 std::string print_handlers(const std::string& body);
 std::string print_journal(const std::string& body);

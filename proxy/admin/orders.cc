@@ -129,6 +129,32 @@ Answer order_reset(const Sources& sources, const Request& request) {
 Answer order_reload(const Sources& sources, const Request&) { return Waiting{sources.backend.ask_reload()}; }
 Answer order_reopen(const Sources& sources, const Request&) { return Waiting{sources.backend.ask_reopen()}; }
 
+// "/handlers/NAME/purge": {"key": "a"}, {"prefix": "a/"}, or nothing for all.
+Answer order_purge(const Sources& sources, const Request& request) {
+  Result<Json> body = parse_body(request);
+  if (!body) return problem(body.error().status, body.error().message);
+  std::string key, prefix, why;
+  const bool has_key = body->contains("key"), has_prefix = body->contains("prefix");
+  for (const auto& [name, text] : {std::pair{"key", &key}, {"prefix", &prefix}, {"why", &why}}) {
+    if (!take_text(*body, name, *text)) return problem(422, fmt::format("\"{}\" must be a text", name));
+  }
+  if (!body->empty()) return problem(422, fmt::format("unknown key \"{}\"", body->begin().key()));
+  if (has_key && has_prefix) return problem(422, "give either \"key\" or \"prefix\"");
+  if ((has_key && key.empty()) || (has_prefix && prefix.empty())) {
+    return problem(422, "\"key\" and \"prefix\" must not be empty; give neither to purge all");
+  }
+  handler::Purge purge;
+  if (has_key) purge = {handler::Purge::What::key, key};
+  if (has_prefix) purge = {handler::Purge::What::prefix, prefix};
+  const std::string& name = request.segments[1];
+  Result<void> done = sources.backend.purge(name, purge);
+  if (!done) return problem(done.error().status, done.error().message);
+  const std::string what = has_key ? "key " + key : has_prefix ? "keys that begin with " + prefix : "all";
+  LOG(notice, "handler {}: purged: {}, by order over {}{}{}", name, what, request.door,
+      why.empty() ? "" : ": ", why);
+  return json_reply({{"handler", name}, {"purged", what}});
+}
+
 Answer order_server_up(const Sources& sources, const Request& request) {
   return order_server(sources, request, shm::ServerOrder::up);
 }

@@ -16,6 +16,7 @@ Answer order_promote(const Sources& sources, const Request& request);
 Answer order_reset(const Sources& sources, const Request& request);
 Answer order_reload(const Sources& sources, const Request& request);
 Answer order_reopen(const Sources& sources, const Request& request);
+Answer order_purge(const Sources& sources, const Request& request);
 Answer order_server_up(const Sources& sources, const Request& request);
 Answer order_server_drain(const Sources& sources, const Request& request);
 Answer order_server_down(const Sources& sources, const Request& request);

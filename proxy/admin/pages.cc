@@ -36,6 +36,8 @@ constexpr std::array kPages = {
     Page{"POST", "/rollouts/NAME/abort", "everybody to legacy; {\"why\": \"\"}", order_abort},
     Page{"POST", "/rollouts/NAME/promote", "everybody to native; {\"why\": \"\"}", order_promote},
     Page{"POST", "/rollouts/NAME/reset", "back to what the configuration says; {\"why\": \"\"}", order_reset},
+    Page{"POST", "/handlers/NAME/purge",
+         "forget what is kept; {\"key\": \"a\"}, {\"prefix\": \"a/\"}, or {} for all", order_purge},
     Page{"POST", "/upstreams/NAME/servers/ADDRESS/up", "use the server", order_server_up},
     Page{"POST", "/upstreams/NAME/servers/ADDRESS/drain", "no new requests to the server",
          order_server_drain},

@@ -18,7 +18,7 @@
 
 #include "base/buffer.h"
 #include "base/clock.h"
-#include "base/error.h"
+#include "base/result.h"
 #include "http/body_pipe.h"
 #include "http/head.h"
 
@@ -92,6 +92,13 @@ class Session {
   virtual ~Session() = default;
 };
 
+// What a handler is to forget of what it keeps.
+struct Purge {
+  enum class What { all, key, prefix };
+  What what = What::all;
+  std::string text;  // the key, or how keys begin
+};
+
 // One per worker and configuration entry; used on the loop's thread only, so it needs no locks.
 class Handler {
  public:
@@ -100,6 +107,8 @@ class Handler {
   virtual std::unique_ptr<Session> open(Call& call) = 0;
   // False while every call would fail (all servers down): a rollout then leaves the share to the other side.
   virtual bool available() const { return true; }
+  // An operator's order, given to the controller's handler, for all workers at once. Error: it keeps nothing.
+  virtual Result<void> purge(const Purge&) { return client_error(409, "this handler keeps nothing"); }
 };
 
 // Answers a call with a whole body at once: sets Content-Length, respects HEAD. For small answers; `body` is

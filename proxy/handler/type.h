@@ -21,7 +21,14 @@ class ThreadPool;
 
 namespace banyan::net {
 class Fetcher;
-}
+class Resolver;
+}  // namespace banyan::net
+
+namespace banyan::shm {
+class Counters;
+class Directory;
+class Segment;
+}  // namespace banyan::shm
 
 namespace banyan::handler {
 
@@ -31,6 +38,11 @@ struct Services {
   event::ThreadPool& pool;
   BufferPools& buffers;
   net::Fetcher& fetcher;  // libcurl on this loop
+  net::Resolver& resolver;
+  shm::Segment& segment;  // what all workers share
+  shm::Directory& directory;
+  shm::Counters& counters;  // this worker's
+  uint32_t slot;            // this worker's, in the segment
 };
 
 // One row of handlers/all_handlers.cc.
@@ -41,6 +53,9 @@ struct HandlerType {
   // Called for each [handler.NAME] when a configuration is prepared (also under `banyan -t`): must not start
   // anything that is visible outside before the first open(). `entry` lives as long as the handler.
   Result<std::unique_ptr<Handler>> (*make)(const config::HandlerEntry& entry, Services& services);
+  // How many bytes of shared memory the handlers of that entry want: a region of shm/regions.h under the
+  // handler's name, there before make(). Null or 0: none.
+  uint64_t (*shared_bytes)(const config::HandlerEntry& entry) = nullptr;
 };
 
 }  // namespace banyan::handler

@@ -21,6 +21,9 @@ void build(const std::shared_ptr<Configuration>& configuration,
   if (!segment) return report(segment.error());
   shm::Directory directory(*segment);
   if (Result<void> named = add_names(configuration->config, directory); !named) return report(named.error());
+  if (Result<void> reserved = reserve_memory(configuration->config, directory, *segment); !reserved) {
+    return report(reserved.error());
+  }
   Workplace workplace(*segment, shm::kControllerSlot, {});
   auto built = Generation::build(configuration, workplace.surroundings(), nullptr,
                                  {.strict = true, .run_tests = true});

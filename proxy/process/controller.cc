@@ -90,6 +90,12 @@ bool Controller::ready() const {
   return true;
 }
 
+Result<void> Controller::purge(std::string_view handler, const handler::Purge& purge) {
+  const route::Target* target = generation_->find_target("handler." + std::string(handler));
+  if (!target) return client_error(404, "there is no handler " + std::string(handler));
+  return target->endpoint->handler->purge(purge);
+}
+
 Result<admin::Explanation> Controller::explain(const admin::ExplainRequest& request) {
   return process::explain(*generation_, request, random_);
 }

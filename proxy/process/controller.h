@@ -42,6 +42,7 @@ class Controller final : public Role, private admin::Backend {
   uint64_t ask_reload() override { return child_.ask_reload(); }
   uint64_t ask_reopen() override { return child_.ask_reopen(); }
   Result<admin::Explanation> explain(const admin::ExplainRequest& request) override;
+  Result<void> purge(std::string_view handler, const handler::Purge& purge) override;
 
   void open(const config::Config& config);
 

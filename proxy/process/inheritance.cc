@@ -5,8 +5,10 @@
 
 #include <algorithm>
 
+#include "handlers/all_handlers.h"
 #include "net/listen_socket.h"
 #include "process/log_files.h"
+#include "shm/regions.h"
 
 namespace banyan::process {
 namespace {
@@ -128,6 +130,20 @@ Result<void> add_names(const config::Config& config, shm::Directory& directory) 
     if (!number) return std::move(number).error();
   }
   return done;
+}
+
+Result<void> reserve_memory(const config::Config& config, shm::Directory& directory, shm::Segment& segment) {
+  for (const config::HandlerEntry& entry : config.handlers) {
+    for (const handler::HandlerType& type : handlers::all_handlers()) {
+      if (type.name != entry.type || !type.shared_bytes) continue;
+      const uint64_t bytes = type.shared_bytes(entry);
+      if (bytes == 0) continue;
+      const uint32_t number = directory.find(shm::Kind::handler, entry.name);
+      auto reserved = shm::reserve_region(segment, shm::Kind::handler, number, bytes);
+      if (!reserved) return reserved;
+    }
+  }
+  return {};
 }
 
 }  // namespace banyan::process

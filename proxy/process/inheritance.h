@@ -55,5 +55,7 @@ Result<NamedFds> open_logs(const config::Log& log, const NamedFds& have, bool ag
 
 // Gives the names of a configuration their numbers in shared memory.
 Result<void> add_names(const config::Config& config, shm::Directory& directory);
+// Reserves the shared memory that the handlers want; after add_names(). Master only.
+Result<void> reserve_memory(const config::Config& config, shm::Directory& directory, shm::Segment& segment);
 
 }  // namespace banyan::process

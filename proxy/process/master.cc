@@ -40,7 +40,9 @@ Master::~Master() = default;
 
 int Master::run() {
   const config::Config& config = inheritance_.current->config;
-  if (Result<void> named = add_names(config, directory_); !named) {
+  Result<void> named = add_names(config, directory_);
+  if (named) named = reserve_memory(config, directory_, inheritance_.segment);
+  if (!named) {
     std::fprintf(stderr, "banyan: %s\n", named.error().message.c_str());
     return 1;
   }

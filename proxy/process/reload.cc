@@ -92,7 +92,8 @@ Result<void> Reload::open_needed(Candidate& candidate) {
   Result<Fd> memory = to_memfd(candidate.configuration->sources);
   if (!memory) return std::move(memory).error();
   candidate.memory = std::move(*memory);
-  return add_names(config, directory_);
+  if (Result<void> named = add_names(config, directory_); !named) return named;
+  return reserve_memory(config, directory_, inheritance_.segment);
 }
 
 // Those that drain serve the old configuration to its end.

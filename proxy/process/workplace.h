@@ -14,7 +14,11 @@ class Workplace {
  public:
   // The references outlive it. `slot` is this process's.
   Workplace(shm::Segment& segment, uint32_t slot, std::string_view ticket_secret)
-      : segment_(segment), directory_(segment), counters_(segment, slot), ticket_secret_(ticket_secret) {}
+      : segment_(segment),
+        slot_(slot),
+        directory_(segment),
+        counters_(segment, slot),
+        ticket_secret_(ticket_secret) {}
 
   event::Loop& loop() { return loop_; }
   event::ThreadPool& pool() { return pool_; }
@@ -33,6 +37,7 @@ class Workplace {
   static constexpr size_t kPoolThreads = 4;
 
   shm::Segment& segment_;
+  uint32_t slot_;
   shm::Directory directory_;
   shm::Counters counters_;
   std::string_view ticket_secret_;
@@ -41,7 +46,8 @@ class Workplace {
   event::ThreadPool pool_{loop_, kPoolThreads};
   net::Fetcher fetcher_{loop_};
   net::Resolver resolver_{loop_, pool_, {}};
-  handler::Services services_{loop_, pool_, buffers_, fetcher_};
+  handler::Services services_{loop_,    pool_,      buffers_,  fetcher_, resolver_,
+                              segment_, directory_, counters_, slot_};
 };
 
 }  // namespace banyan::process

@@ -13,11 +13,17 @@
 #include <string_view>
 
 #include "base/buffer.h"
+#include "base/check.h"
 #include "config/config.h"
 #include "event/loop.h"
 #include "event/thread_pool.h"
 #include "handler/type.h"
 #include "net/fetch.h"
+#include "net/resolver.h"
+#include "shm/counters.h"
+#include "shm/directory.h"
+#include "shm/regions.h"
+#include "shm/segment.h"
 
 namespace banyan::testing {
 
@@ -34,7 +40,12 @@ class FakeWorker {
   BufferPools buffers;
   event::ThreadPool pool{loop, 2};
   net::Fetcher fetcher{loop};
-  handler::Services services{loop, pool, buffers, fetcher};
+  net::Resolver resolver{loop, pool, {}};
+  shm::Segment segment{*shm::Segment::create()};
+  shm::Directory directory{segment};
+  shm::Counters counters{segment, shm::worker_slot(0)};
+  handler::Services services{
+      loop, pool, buffers, fetcher, resolver, segment, directory, counters, shm::worker_slot(0)};
 
   // A handler of one of `types` from the keys of [handler.test].
   MadeHandler make(std::span<const handler::HandlerType> types, std::string_view keys) {
@@ -48,6 +59,10 @@ class FakeWorker {
     const config::HandlerEntry& entry = made.config->handlers.front();
     for (const handler::HandlerType& type : types) {
       if (type.name != entry.type) continue;
+      const uint32_t number = *directory.add(shm::Kind::handler, entry.name);
+      if (const uint64_t bytes = type.shared_bytes ? type.shared_bytes(entry) : 0; bytes > 0) {
+        CHECK(shm::reserve_region(segment, shm::Kind::handler, number, bytes).ok());
+      }
       Result<std::unique_ptr<handler::Handler>> result = type.make(entry, services);
       if (result.ok())
         made.handler = *std::move(result);

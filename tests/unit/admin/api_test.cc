@@ -54,6 +54,7 @@ TEST_F(ApiTest, EveryPageOfTheTableAnswers) {
     for (const auto& [name, value] :
          {std::pair<std::string, std::string>{"/rollouts/NAME", "/rollouts/content"},
           {"/upstreams/NAME", "/upstreams/node"},
+          {"/handlers/NAME", "/handlers/content"},
           {"ADDRESS", "127.0.0.1:3000"}}) {
       if (const size_t at = path.find(name); at != path.npos) path.replace(at, name.size(), value);
     }
@@ -316,6 +317,25 @@ TEST_F(ApiTest, ServersAreTakenOutAndBack) {
   EXPECT_EQ(shm::server_order(house_.segment, house_.server_number), shm::ServerOrder::up);
   EXPECT_EQ(post("/upstreams/other/servers/127.0.0.1:3000/up")->status(), 404);
   EXPECT_EQ(post("/upstreams/node/servers/127.0.0.1:3001/up")->status(), 404);
+}
+
+TEST_F(ApiTest, HandlersForgetByOrder) {
+  const auto order = [&](const std::string& body) { return post("/handlers/content/purge", body)->status(); };
+  EXPECT_EQ(order(""), 200);
+  EXPECT_EQ(house_.backend.purged_->what, handler::Purge::What::all);
+  EXPECT_EQ(order("{\"key\": \"a/b\", \"why\": \"wrong price\"}"), 200);
+  EXPECT_EQ(house_.backend.purged_->what, handler::Purge::What::key);
+  EXPECT_EQ(house_.backend.purged_->text, "a/b");
+  EXPECT_EQ(order("{\"prefix\": \"a/\"}"), 200);
+  EXPECT_EQ(house_.backend.purged_->what, handler::Purge::What::prefix);
+  house_.backend.purged_.reset();
+  for (const char* wrong :
+       {"{\"key\": 1}", "{\"key\": \"\"}", "{\"key\": \"a\", \"prefix\": \"a\"}", "{\"kay\": \"a\"}"}) {
+    EXPECT_EQ(order(wrong), 422) << wrong;
+  }
+  EXPECT_EQ(order("x"), 400);
+  EXPECT_EQ(post("/handlers/other/purge")->status(), 404);
+  EXPECT_FALSE(house_.backend.purged_);
 }
 
 TEST_F(ApiTest, ExplainTakesARequestApart) {

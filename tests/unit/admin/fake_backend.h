@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,6 +24,11 @@ class FakeBackend final : public admin::Backend {
   std::optional<admin::ReloadResult> last_reload() const override { return last_reload_; }
   bool ready() const override { return ready_; }
   uint64_t ask_reload() override { return ++asked_; }
+  Result<void> purge(std::string_view handler, const handler::Purge& purge) override {
+    if (handler != "content") return client_error(404, "there is no handler of that name");
+    purged_ = purge;
+    return {};
+  }
   uint64_t ask_reopen() override { return ++asked_; }
   Result<admin::Explanation> explain(const admin::ExplainRequest& request) override {
     explained_ = request;
@@ -33,6 +39,7 @@ class FakeBackend final : public admin::Backend {
   std::optional<admin::ReloadResult> last_reload_;
   bool ready_ = true;
   uint64_t asked_ = 0;
+  std::optional<handler::Purge> purged_;
   admin::ExplainRequest explained_;
   admin::Explanation explanation_;
 };

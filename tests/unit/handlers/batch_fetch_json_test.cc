@@ -1,4 +1,4 @@
-#include "handlers/batch_fetch_json.h"
+#include "handlers/batch_fetch/json_text.h"
 
 #include <gtest/gtest.h>
 

@@ -1,90 +1,13 @@
 // batch_fetch against a store that behaves and misbehaves.
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
-#include <nlohmann/json.hpp>
 #include <set>
 
-#include "handlers/all_handlers.h"
-#include "handlers/sigv4.h"
-#include "support/fake_call.h"
-#include "support/fake_worker.h"
-#include "support/test_store.h"
+#include "handlers/batch_fetch/sigv4.h"
+#include "unit/handlers/batch_fetch_fixture.h"
 
 namespace banyan::handlers {
 namespace {
 
-using namespace std::chrono_literals;
-using json = nlohmann::ordered_json;
-using testing::FakeCall;
-using testing::FakeWorker;
 using ::testing::HasSubstr;
-using testing::MadeHandler;
-using testing::run_until;
-using testing::StoreReply;
-using testing::StoreRequest;
-using testing::TestStore;
-
-// What a busy machine may add to a deadline before a test calls it missed.
-constexpr Millis kSlack = 100ms;
-
-// "/bucket/NAME…" decides: what comes before the first '-' says what happens.
-StoreReply behave(const StoreRequest& request) {
-  const std::string key = request.path.substr(request.path.find('/', 1) + 1);
-  const std::string kind = key.substr(0, key.find('-'));
-  if (kind == "stall") return {"", StoreReply::Then::stall};
-  if (kind == "half") return {"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf", StoreReply::Then::stall};
-  if (kind == "cut") return {"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf", StoreReply::Then::close};
-  if (kind == "reset") return {"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf", StoreReply::Then::reset};
-  if (kind == "none") return StoreReply::status(404, "<Error><Code>NoSuchKey</Code></Error>");
-  if (kind == "denied") return StoreReply::status(403, "<Error><Code>AccessDenied</Code></Error>");
-  if (kind == "busy") return StoreReply::status(503, "<Error><Code>SlowDown</Code></Error>");
-  if (kind == "bytes") return StoreReply::object("image/gif", std::string_view("\xff\x00\xfe", 3));
-  if (kind == "large") return StoreReply::object("text/plain", std::string(200'000, 'x'));
-  if (kind == "nonsense") return {"BANANA\r\n\r\n", StoreReply::Then::close};
-  StoreReply reply = StoreReply::object("text/plain", key);
-  reply.held = kind == "held";
-  return reply;
-}
-
-struct BatchFetchTest : ::testing::Test {
-  TestStore store{behave};
-  FakeWorker worker;
-
-  MadeHandler make(std::string_view keys = "") {
-    MadeHandler made = worker.make(
-        all_handlers(), fmt::format("type = \"batch_fetch\"\norigin = \"{}\"\n{}", store.origin(), keys));
-    EXPECT_TRUE(made.handler) << made.problem;
-    return made;
-  }
-
-  static testing::FakeRequest post(std::string body) {
-    return {.method = "POST", .path = "/batch", .body = std::move(body)};
-  }
-  static testing::FakeRequest ask(const std::vector<std::string>& keys, int timeout = 10'000) {
-    return post(json{{"keys", keys}, {"timeout_ms", timeout}}.dump());
-  }
-  // The whole answer as JSON, in the order it was written.
-  static json read(const FakeCall& call) {
-    EXPECT_EQ(call.status(), 200);
-    EXPECT_EQ(call.length().size, call.body().size());
-    auto parsed = json::parse(call.body(), nullptr, false);
-    EXPECT_TRUE(parsed.is_object()) << call.body();
-    return parsed;
-  }
-  json fetch(handler::Handler& handler, const std::vector<std::string>& keys, int timeout = 10'000) {
-    FakeCall call(worker.loop, ask(keys, timeout));
-    call.open(handler);
-    EXPECT_TRUE(call.run());
-    return read(call);
-  }
-  // The paths that the store was asked for.
-  std::vector<std::string> asked() const {
-    std::vector<std::string> paths;
-    for (const StoreRequest& request : store.requests()) paths.push_back(request.path);
-    return paths;
-  }
-};
 
 TEST_F(BatchFetchTest, AnswersWithAllObjectsInTheOrderOfTheKeys) {
   MadeHandler made = make();
@@ -346,7 +269,7 @@ TEST_F(BatchFetchTest, LateFetchesKeepTheirConnections) {
   EXPECT_EQ(read(call)["errors"]["held-1"], "timeout");
   EXPECT_EQ(store.open(), 1u);
   store.release();
-  ASSERT_TRUE(run_until(worker.loop, [&] { return worker.fetcher.running() == 0; }));
+  ASSERT_TRUE(run_until(worker.loop, [&] { return store.open() == 0; }));
   fetch(*made.handler, {"next"});
   EXPECT_EQ(store.accepted(), 1u);
 }
@@ -366,7 +289,7 @@ TEST_F(BatchFetchTest, TheHandlerMayEndWhileLateFetchesAreUnderWay) {
   MadeHandler made = make();
   EXPECT_EQ(fetch(*made.handler, {"stall-1"}, 50)["missing"].size(), 1u);
   made.handler.reset();
-  EXPECT_TRUE(run_until(worker.loop, [&] { return worker.fetcher.running() == 0; }));
+  EXPECT_TRUE(run_until(worker.loop, [&] { return store.open() == 0; }));
 }
 
 TEST_F(BatchFetchTest, BadRequestsAreProblems) {
@@ -431,7 +354,7 @@ TEST_F(BatchFetchTest, ABodyThatBreaksOffFailsTheCall) {
 TEST_F(BatchFetchTest, LinesComeAsTheObjectsDo) {
   MadeHandler made = make();
   testing::FakeRequest request = ask({"held-1", "quick", "busy-1", "stall-1"}, 1500);
-  request.fields = {{"Accept", "application/x-ndjson; q=0.9, application/json"}};
+  request.fields = {{"Accept", "application/json; q=0.9, application/x-ndjson"}};
   FakeCall call(worker.loop, request);
   call.open(*made.handler);
   ASSERT_TRUE(
@@ -485,7 +408,11 @@ TEST_F(BatchFetchTest, OptionsThatDoNotFitAreRefused) {
               HasSubstr("handler.test.default_timeout: must not be more than max_timeout"));
   EXPECT_THAT(problem(origin + "max_keys = 0"), HasSubstr("handler.test.max_keys: "));
   EXPECT_THAT(problem(origin + "concurency = 5"), HasSubstr("did you mean concurrency"));
-  EXPECT_THAT(problem(origin + "hedge = true"), HasSubstr("unknown key"));
+  EXPECT_THAT(problem(origin + "hedge = { budgt = 3 }"), HasSubstr("did you mean budget"));
+  EXPECT_THAT(problem(origin + "cache = { size = \"10k\" }"), HasSubstr("handler.test.cache.size: "));
+  EXPECT_THAT(problem(origin + "retry = { attempts = 11 }"), HasSubstr("handler.test.retry.attempts: "));
+  EXPECT_THAT(problem("origin = \"http://h\"\nstyle = \"virtual_host\""),
+              HasSubstr("handler.test.style: needs"));
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "handlers/object_store.h"
+#include "handlers/batch_fetch/object_store.h"
 
 #include <gtest/gtest.h>
 
@@ -41,36 +41,48 @@ TEST(ObjectStore, RefusesOtherOrigins) {
   EXPECT_EQ(problem("http://h/x#y"), "must have neither a query nor a fragment");
 }
 
-net::FetchResponse response(int status, std::string body = "b") {
-  net::FetchResponse response;
-  response.status = status;
-  response.fields = {{"content-type", "text/plain"}, {"ETAG", "\"e\""}};
-  response.body = std::move(body);
-  return response;
+struct Answer {
+  explicit Answer(int status, std::string_view body = "b") {
+    head.status = status;
+    head.fields.add("content-type", "text/plain");
+    head.fields.add("ETAG", "\"e\"");
+    BlockRef block = pool.take();
+    body.copy(block.bytes(), body.size());
+    bytes.add({block, block.bytes(), body.size()});
+  }
+  Object object() { return read_object(head, bytes, std::chrono::system_clock::from_time_t(784111777)); }
+
+  BlockPool pool{1024, 1};
+  http::ResponseHead head;
+  Bytes bytes;
+};
+Object read(int status, std::string_view body = "b") {
+  Answer answer(status, body);
+  Object object = answer.object();
+  EXPECT_EQ(object.body.view(), object.status == 200 ? body : "");
+  object.body = {};  // before its pool
+  return object;
 }
 
 TEST(ObjectStore, AnswersAboutTheKeyAreObjects) {
-  const Object found = read_object(response(200));
+  const Object found = read(200);
   EXPECT_EQ(found.status, 200);
   EXPECT_EQ(found.error, "");
   EXPECT_EQ(found.content_type, "text/plain");
   EXPECT_EQ(found.etag, "\"e\"");
-  EXPECT_EQ(found.body, "b");
 
-  const Object missing = read_object(response(404, "<Error><Code>NoSuchKey</Code></Error>"));
+  const Object missing = read(404, "<Error><Code>NoSuchKey</Code></Error>");
   EXPECT_EQ(missing.status, 404);
   EXPECT_EQ(missing.error, "");
-  EXPECT_EQ(missing.code, "");
+  EXPECT_EQ(missing.code, "NoSuchKey");
   EXPECT_EQ(missing.content_type, "");
-  EXPECT_EQ(missing.body, "");
 }
 
 TEST(ObjectStore, DeniedObjectsHaveTheStoresCode) {
-  EXPECT_EQ(
-      read_object(response(403, "<?xml?><Error><Code>SignatureDoesNotMatch</Code><Message/></Error>")).code,
-      "SignatureDoesNotMatch");
+  EXPECT_EQ(read(403, "<?xml?><Error><Code>SignatureDoesNotMatch</Code><Message/></Error>").code,
+            "SignatureDoesNotMatch");
   for (const char* odd : {"", "<Code>", "<Code></Code", "<Code>a b</Code>", "<Code>\"</Code>"}) {
-    EXPECT_EQ(read_object(response(403, odd)).code, "") << odd;
+    EXPECT_EQ(read(403, odd).code, "") << odd;
   }
 }
 
@@ -78,18 +90,48 @@ TEST(ObjectStore, OtherAnswersAreFailures) {
   for (const auto& [status, error] : {std::pair{500, "http_500"},
                                       {503, "http_503"},
                                       {301, "http_301"},
-                                      {304, "http_304"},
                                       {429, "http_429"},
                                       {408, "http_408"}}) {
-    const Object object = read_object(response(status));
+    const Object object = read(status);
     EXPECT_EQ(object.status, 0);
     EXPECT_EQ(object.error, error);
   }
-  EXPECT_EQ(read_object(response(999)).error, "protocol");
+  EXPECT_EQ(read(999).error, "protocol");
+}
+
+Lifetime lifetime(std::initializer_list<std::pair<const char*, const char*>> fields) {
+  http::Fields list;
+  for (const auto& [name, value] : fields) list.add(name, value);
+  return read_lifetime(list, std::chrono::system_clock::from_time_t(784111777));  // 06 Nov 1994 08:49:37
+}
+
+TEST(ObjectStore, LifetimesAreThoseOfASharedCache) {
+  using namespace std::chrono_literals;
+  EXPECT_FALSE(lifetime({}).fresh);
+  EXPECT_EQ(lifetime({{"Cache-Control", "max-age=60"}}).fresh, 60s);
+  EXPECT_EQ(lifetime({{"Cache-Control", "max-age=60, s-maxage=5"}}).fresh, 5s);
+  EXPECT_EQ(lifetime({{"Cache-Control", "s-maxage=\"5\", max-age=60"}}).fresh, 5s);
+  EXPECT_EQ(lifetime({{"Cache-Control", "max-age=60"}, {"Age", "50"}}).fresh, 10s);
+  EXPECT_EQ(lifetime({{"Cache-Control", "max-age=60"}, {"Age", "70"}}).fresh, 0s);
+  EXPECT_EQ(lifetime({{"Cache-Control", "no-cache, max-age=60"}}).fresh, 0s);
+  EXPECT_EQ(lifetime({{"Cache-Control", "max-age=60, Stale-While-Revalidate=7"}}).while_revalidate, 7s);
+  EXPECT_FALSE(lifetime({{"Cache-Control", "no-store"}}).storable);
+  EXPECT_FALSE(lifetime({{"Cache-Control", "private"}}).storable);
+  EXPECT_FALSE(lifetime({{"Cache-Control", "max-age=x"}}).fresh);
+  EXPECT_GT(*lifetime({{"Cache-Control", "max-age=99999999999"}}).fresh, 86400s);
+  EXPECT_EQ(lifetime({{"Expires", "Sun, 06 Nov 1994 08:50:37 GMT"}}).fresh, 60s);
+  EXPECT_EQ(
+      lifetime({{"Expires", "Sun, 06 Nov 1994 08:50:37 GMT"}, {"Date", "Sun, 06 Nov 1994 08:50:00 GMT"}})
+          .fresh,
+      37s);
+  EXPECT_EQ(lifetime({{"Expires", "0"}}).fresh, 0s);
+  EXPECT_EQ(lifetime({{"Cache-Control", "max-age=9"}, {"Expires", "0"}}).fresh, 9s);
 }
 
 TEST(ObjectStore, NamesFailures) {
-  const auto reason = [](std::string_view type) { return read_object(upstream_error(502, type, "x")).error; };
+  const auto reason = [](std::string_view type) {
+    return failed_object(upstream_error(502, type, "x")).error;
+  };
   EXPECT_EQ(reason("connection_refused"), "connect");
   EXPECT_EQ(reason("http_response_timeout"), "timeout");
   EXPECT_EQ(reason("connection_timeout"), "timeout");

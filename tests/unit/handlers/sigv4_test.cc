@@ -1,4 +1,4 @@
-#include "handlers/sigv4.h"
+#include "handlers/batch_fetch/sigv4.h"
 
 #include <gtest/gtest.h>
 

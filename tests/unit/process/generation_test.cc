@@ -42,6 +42,7 @@ class GenerationTest : public ::testing::Test {
                           Generation::Options options = {}) {
     auto configuration = folder.read(text);
     CHECK(add_names(configuration->config, workplace.directory()).ok());
+    CHECK(reserve_memory(configuration->config, workplace.directory(), segment).ok());
     return Generation::build(configuration, workplace.surroundings(), previous, options);
   }
   std::string errors(std::string_view text, Generation::Options options = {}) {

@@ -6,12 +6,15 @@
 //   signature           HMAC-SHA-256 with a key made of secret, day, region and service
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "base/clock.h"
+
+struct evp_md_ctx_st;  // EVP_MD_CTX
 
 namespace banyan::handlers {
 
@@ -25,6 +28,7 @@ struct Credentials {
 // A name or path as S3 wants it in a URL and in the canonical request: all bytes but A-Z a-z 0-9 - . _ ~ and
 // '/' as %XX in upper case. Dots stay, so the URL must be sent without removing "..".
 std::string encode_path(std::string_view path);
+void append_encoded(std::string& text, std::string_view path);
 
 // SHA-256 of nothing, the payload hash of requests without a body.
 inline constexpr std::string_view kEmptyPayloadHash =
@@ -43,6 +47,24 @@ struct SignedRequest {
 // "20130524T000000Z".
 std::string amz_date(WallTime time);
 
+// SHA-256, and HMAC with a key that is used again and again.
+class Hasher {
+ public:
+  Hasher();
+  std::string sha256(std::string_view bytes);
+  void set_key(std::string_view key);
+  std::string hmac(std::string_view bytes);
+
+ private:
+  struct Free {
+    void operator()(evp_md_ctx_st* digest) const;
+  };
+  using Digest = std::unique_ptr<evp_md_ctx_st, Free>;
+  Digest work_;
+  Digest inner_;
+  Digest outer_;
+};
+
 class Signer {
  public:
   Signer(Credentials credentials, std::string region, std::string service);
@@ -56,13 +78,13 @@ class Signer {
                                                             WallTime now);
 
  private:
-  const std::string& signing_key(std::string_view day);
+  void use_key_of(std::string_view day);
 
   Credentials credentials_;
   std::string region_;
   std::string service_;
-  std::string key_day_;  // of key_
-  std::string key_;
+  Hasher hasher_;
+  std::string key_day_;  // of the hasher's key
 };
 
 }  // namespace banyan::handlers

@@ -1,7 +1,7 @@
-#include "handlers/batch_fetch_json.h"
+#include "handlers/batch_fetch/json_text.h"
 
+#include <algorithm>
 #include <cstdint>
-#include <cstring>
 
 namespace banyan::handlers {
 namespace {
@@ -31,6 +31,32 @@ size_t sequence_length(std::string_view bytes) {
 }
 
 bool needs_escape(unsigned char c) { return c < 0x20 || c == '"' || c == '\\'; }
+
+constexpr size_t kRun = 64;
+
+// Whether any of kRun bytes has to be escaped; compilers make vector instructions of it.
+bool any_needs_escape(const char* bytes) {
+  unsigned any = 0;
+  for (size_t i = 0; i < kRun; ++i) {
+    const auto c = static_cast<unsigned char>(bytes[i]);
+    any |=
+        static_cast<unsigned>(c < 0x20) | static_cast<unsigned>(c == '"') | static_cast<unsigned>(c == '\\');
+  }
+  return any != 0;
+}
+
+bool all_ascii(const char* bytes) {
+  unsigned char all = 0;
+  for (size_t i = 0; i < kRun; ++i) all = static_cast<unsigned char>(all | bytes[i]);
+  return all < 0x80;
+}
+
+// The first byte from `at` on that has to be escaped.
+size_t find_escape(std::string_view text, size_t at) {
+  while (at + kRun <= text.size() && !any_needs_escape(text.data() + at)) at += kRun;
+  while (at < text.size() && !needs_escape(static_cast<unsigned char>(text[at]))) ++at;
+  return at;
+}
 
 void append_escape(std::string& json, unsigned char c) {
   constexpr char kDigits[] = "0123456789abcdef";
@@ -65,21 +91,17 @@ void append_escape(std::string& json, unsigned char c) {
 
 bool is_utf8(std::string_view bytes) {
   while (!bytes.empty()) {
-    uint64_t eight;
-    if (bytes.size() >= sizeof eight) {
-      std::memcpy(&eight, bytes.data(), sizeof eight);
-      if ((eight & 0x8080808080808080u) == 0) {  // mostly ASCII: eight at a time
-        bytes.remove_prefix(sizeof eight);
-        continue;
-      }
-    }
-    if (static_cast<uint8_t>(bytes[0]) < 0x80) {
-      bytes.remove_prefix(1);
+    if (bytes.size() >= kRun && all_ascii(bytes.data())) {
+      bytes.remove_prefix(kRun);
       continue;
     }
-    const size_t length = sequence_length(bytes);
-    if (length == 0) return false;
-    bytes.remove_prefix(length);
+    // Up to the end of the run, one by one; the last character may reach beyond it.
+    const size_t stop = bytes.size() - std::min(bytes.size(), kRun);
+    while (bytes.size() > stop) {
+      const size_t length = static_cast<uint8_t>(bytes[0]) < 0x80 ? 1 : sequence_length(bytes);
+      if (length == 0) return false;
+      bytes.remove_prefix(length);
+    }
   }
   return true;
 }
@@ -87,11 +109,9 @@ bool is_utf8(std::string_view bytes) {
 void append_json_string(std::string& json, std::string_view text) {
   json.push_back('"');
   size_t begin = 0;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    if (!needs_escape(c)) continue;
+  for (size_t i = find_escape(text, 0); i < text.size(); i = find_escape(text, begin)) {
     json.append(text.substr(begin, i - begin));
-    append_escape(json, c);
+    append_escape(json, static_cast<unsigned char>(text[i]));
     begin = i + 1;
   }
   json.append(text.substr(begin));
@@ -108,6 +128,28 @@ void append_base64(std::string& text, std::string_view bytes) {
                  i + 1 < bytes.size() ? kDigits[group >> 6 & 63] : '=',
                  i + 2 < bytes.size() ? kDigits[group & 63] : '='});
   }
+}
+
+std::string read_base64(std::string_view text) {
+  const auto value = [](char c) {
+    if (c >= 'A' && c <= 'Z') return c - 'A';
+    if (c >= 'a' && c <= 'z') return c - 'a' + 26;
+    if (c >= '0' && c <= '9') return c - '0' + 52;
+    return c == '+' ? 62 : c == '/' ? 63 : -1;
+  };
+  std::string bytes;
+  uint32_t bits = 0;
+  int count = 0;
+  for (char c : text) {
+    if (c == '=') break;
+    const int six = value(c);
+    if (six < 0) return {};
+    bits = bits << 6 | static_cast<uint32_t>(six);
+    if ((count += 6) < 8) continue;
+    count -= 8;
+    bytes.push_back(static_cast<char>(bits >> count & 0xff));
+  }
+  return bytes;
 }
 
 }  // namespace banyan::handlers

@@ -15,4 +15,7 @@ void append_json_string(std::string& json, std::string_view text);
 // Appends the bytes in base64 with padding (RFC 4648 section 4), without quotes.
 void append_base64(std::string& text, std::string_view bytes);
 
+// The bytes of what append_base64() made; empty if it is anything else.
+std::string read_base64(std::string_view text);
+
 }  // namespace banyan::handlers

@@ -1,4 +1,4 @@
-#include "handlers/batch_fetch_request.h"
+#include "handlers/batch_fetch/request.h"
 
 #include <fmt/format.h>
 

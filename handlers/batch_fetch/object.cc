@@ -1,0 +1,178 @@
+#include "handlers/batch_fetch/object.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <ctime>
+
+namespace banyan::handlers {
+namespace {
+
+// 0 … 599 as static text, because results keep a view of it: "http_503".
+std::string_view http_reason(int status) {
+  static const auto reasons = [] {
+    std::array<std::string, 600> texts;
+    for (size_t i = 0; i < texts.size(); ++i) texts[i] = fmt::format("http_{}", i);
+    return texts;
+  }();
+  return status >= 0 && status < 600 ? std::string_view(reasons[static_cast<size_t>(status)]) : "protocol";
+}
+
+bool is_about_the_key(int status) {
+  return (status >= 200 && status < 300) || status == 304 ||
+         (status >= 400 && status < 500 && status != 408 && status != 429);
+}
+
+// "SignatureDoesNotMatch" of <Error><Code>SignatureDoesNotMatch</Code>…; only plain words are believed.
+std::string element_text(std::string_view xml, std::string_view name) {
+  const std::string open = fmt::format("<{}>", name);
+  const size_t begin = xml.find(open);
+  if (begin == std::string_view::npos) return {};
+  const size_t end = xml.find("</", begin);
+  if (end == std::string_view::npos) return {};
+  const std::string_view text = xml.substr(begin + open.size(), end - begin - open.size());
+  const bool plain =
+      text.size() <= 64 && std::all_of(text.begin(), text.end(), [](unsigned char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
+      });
+  return plain ? std::string(text) : std::string();
+}
+
+std::optional<Millis> read_seconds(std::string_view text) {
+  if (text.size() >= 2 && text.front() == '"' && text.back() == '"') text = text.substr(1, text.size() - 2);
+  uint32_t seconds = 0;
+  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  // More than fits is as long as can be said (RFC 9111 section 1.2.2).
+  if (problem == std::errc::result_out_of_range) seconds = 1u << 31;
+  if (end != text.data() + text.size() || text.empty()) return std::nullopt;
+  return Millis(1000) * std::min(seconds, 1u << 31);
+}
+
+// "Sun, 06 Nov 1994 08:49:37 GMT", the one form that is sent today (RFC 9110 section 5.6.7).
+std::optional<WallTime> read_date(std::string_view text) {
+  std::tm utc{};
+  const std::string copy(text);
+  const char* end = strptime(copy.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &utc);
+  if (!end || *end != '\0') return std::nullopt;
+  return std::chrono::system_clock::from_time_t(timegm(&utc));
+}
+
+void read_directive(std::string_view element, Lifetime& lifetime, bool& shared) {
+  const size_t equals = element.find('=');
+  const std::string_view name = element.substr(0, equals);
+  const std::string_view value = equals == element.npos ? std::string_view() : element.substr(equals + 1);
+  const auto is = [&](std::string_view known) { return http::equal_ignoring_case(name, known); };
+  if (is("no-store") || is("private")) lifetime.storable = false;
+  if (is("no-cache")) lifetime.fresh = Millis(0), shared = true;
+  if (is("s-maxage")) {
+    if (const auto seconds = read_seconds(value)) lifetime.fresh = seconds, shared = true;
+  }
+  if (is("max-age") && !shared) {
+    if (const auto seconds = read_seconds(value)) lifetime.fresh = seconds;
+  }
+  if (is("stale-while-revalidate")) lifetime.while_revalidate = read_seconds(value);
+}
+
+}  // namespace
+
+void Bytes::add(const Slice& slice) {
+  if (!slice_.block && joined_.empty()) {
+    slice_ = slice;
+    return;
+  }
+  if (slice_.block && slice_.data + slice_.size == slice.data) {  // read into the same block
+    slice_.size += slice.size;
+    return;
+  }
+  if (slice_.block) joined_.assign(slice_.view());
+  slice_ = {};
+  joined_.append(slice.view());
+}
+
+Lifetime read_lifetime(const http::Fields& fields, WallTime now) {
+  Lifetime lifetime;
+  bool shared = false;
+  std::string_view expires;
+  std::optional<WallTime> date;
+  std::optional<Millis> age;
+  for (const http::Field& field : fields) {
+    if (field.id == http::FieldId::date) date = read_date(field.value);
+    if (field.id != http::FieldId::other) continue;
+    if (http::equal_ignoring_case(field.name, "Cache-Control")) {
+      http::each_list_element(field.value,
+                              [&](std::string_view element) { read_directive(element, lifetime, shared); });
+    } else if (http::equal_ignoring_case(field.name, "Expires")) {
+      expires = field.value;
+    } else if (http::equal_ignoring_case(field.name, "Age")) {
+      age = read_seconds(field.value);
+    }
+  }
+  if (!lifetime.fresh && !expires.empty()) {
+    const std::optional<WallTime> end = read_date(expires);
+    // A date that cannot be read means "already expired" (RFC 9111 section 5.3).
+    lifetime.fresh = end ? std::chrono::duration_cast<Millis>(*end - date.value_or(now)) : Millis(0);
+  }
+  if (lifetime.fresh) lifetime.fresh = std::max(*lifetime.fresh - age.value_or(Millis(0)), Millis(0));
+  return lifetime;
+}
+
+std::string_view reason_of(const Error& error) {
+  constexpr std::pair<std::string_view, std::string_view> kReasons[] = {
+      {"http_response_timeout", "timeout"},
+      {"connection_timeout", "timeout"},
+      {"connection_read_timeout", "timeout"},
+      {"connection_write_timeout", "timeout"},
+      {"connection_refused", "connect"},
+      {"destination_ip_unroutable", "connect"},
+      {"connection_limit_reached", "connect"},
+      {"destination_unavailable", "connect"},
+      {"dns_error", "resolve"},
+      {"dns_timeout", "resolve"},
+      {"tls_certificate_error", "tls"},
+      {"tls_protocol_error", "tls"},
+      {"connection_terminated", "reset"},
+      {"http_response_incomplete", "reset"},
+      {"http_response_body_size", "too_large"},
+  };
+  for (const auto& [type, reason] : kReasons) {
+    if (error.type == type) return reason;
+  }
+  return "protocol";
+}
+
+Object failed_object(const Error& error) {
+  Object object;
+  object.error = reason_of(error);
+  object.detail = error.message;
+  object.transient = object.error == "connect" || object.error == "reset" || object.error == "timeout";
+  return object;
+}
+
+Object read_object(const http::ResponseHead& head, Bytes body, WallTime now) {
+  Object object;
+  object.answered = head.status;
+  const int status = head.status;
+  if (status >= 300 && status != 304) {
+    object.code = element_text(body.view(), "Code");
+    if (const http::Field* region = head.fields.find("x-amz-bucket-region")) object.region = region->value;
+    object.location = head.fields.get(http::FieldId::location);
+    if (object.region.empty()) object.region = element_text(body.view(), "Region");
+  }
+  if (!is_about_the_key(status)) {
+    object.error = http_reason(status);
+    object.detail = fmt::format("the store answers {} {}", status, object.code);
+    object.transient = status >= 500 || status == 408 || status == 429;
+    return object;
+  }
+  object.status = status;
+  object.lifetime = read_lifetime(head.fields, now);
+  if (status >= 400) return object;
+  object.content_type = head.fields.get(http::FieldId::content_type);
+  if (const http::Field* etag = head.fields.find("ETag")) object.etag = etag->value;
+  object.body = std::move(body);
+  return object;
+}
+
+}  // namespace banyan::handlers
