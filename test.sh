@@ -54,9 +54,9 @@ step_install() {
   fi
   local folder
   for folder in tests/e2e conf/quickstart/legacy conf/quickstart/store; do
-    [[ -d $folder/node_modules && $folder/node_modules -nt $folder/package-lock.json ]] && continue
+    [[ $folder/node_modules/.package-lock.json -nt $folder/package-lock.json ]] && continue
     npm ci --prefix "$folder" --no-audit --no-fund --loglevel=error
-    touch "$folder/node_modules"
+    touch "$folder/node_modules/.package-lock.json"
   done
   get_promtool
 }

@@ -172,7 +172,7 @@ void Children::bury(Place& place, int status) {
   place.child->pid = 0;
   loop_.dispose(std::move(place.child));
   retirement_.retire_slot(place.number);
-  observer_.on_child_death(place.number, last_state);
+  observer_.on_child_death(place.number, last_state, WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
   bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
   if (place.wanted && !place.child && !(last_state == State::draining && clean)) return replace(place, what);
   if (!clean) LOG(warn, "{}", what);

@@ -33,8 +33,9 @@ class Children {
    public:
     // All come from the loop. A message of any type a child may send.
     virtual void on_child_message(uint32_t place, Message message) = 0;
-    // It is dead and its place is empty; the next one has not been started yet.
-    virtual void on_child_death(uint32_t place, State last_state) = 0;
+    // It is dead and its place is empty; the next one has not been started yet. `killed`: by somebody else's
+    // SIGKILL, not by a fault of its own.
+    virtual void on_child_death(uint32_t place, State last_state, bool killed) = 0;
     // In the new process, which shares the memory of the master as it was. The result is its exit code.
     virtual int live(uint32_t place, Fd channel) = 0;
 

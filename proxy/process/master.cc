@@ -228,9 +228,10 @@ void Master::on_child_message(uint32_t place, Message message) {
   }
 }
 
-void Master::on_child_death(uint32_t place, Children::State last_state) {
+// One that cannot start is a reason to give up; one that was killed from outside is replaced at any time.
+void Master::on_child_death(uint32_t place, Children::State last_state, bool killed) {
   if (phase_ == Phase::starting) {
-    fail_start(fmt::format("banyan: {} died while starting", place_name(place)));
+    if (!killed) fail_start(fmt::format("banyan: {} died while starting", place_name(place)));
   } else if (place != shm::kControllerSlot && last_state != Children::State::draining &&
              phase_ == Phase::running) {
     counters_.counter(shm::Metric::worker_deaths).add();

@@ -39,7 +39,7 @@ class Master final : Children::Observer, Reload::Observer {
 
   // Children::Observer
   void on_child_message(uint32_t place, Message message) override;
-  void on_child_death(uint32_t place, Children::State last_state) override;
+  void on_child_death(uint32_t place, Children::State last_state, bool killed) override;
   int live(uint32_t place, Fd channel) override;
   // Reload::Observer
   void on_reload_begun() override;

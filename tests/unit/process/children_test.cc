@@ -58,7 +58,10 @@ class ChildrenTest : public ::testing::Test, protected Children::Observer {
     }
     texts.push_back(message.text);
   }
-  void on_child_death(uint32_t place, Children::State state) override { deaths.emplace_back(place, state); }
+  void on_child_death(uint32_t place, Children::State state, bool killed) override {
+    deaths.emplace_back(place, state);
+    last_was_killed = killed;
+  }
   int live(uint32_t, Fd channel) override {
     sigset_t none;
     sigemptyset(&none);
@@ -102,6 +105,7 @@ class ChildrenTest : public ::testing::Test, protected Children::Observer {
   std::vector<pid_t> pids;
   std::vector<std::string> texts;
   std::vector<std::pair<uint32_t, Children::State>> deaths;
+  bool last_was_killed = false;
   std::string log;
   std::function<int(Fd)> life = &ChildrenTest::stay;
   Children children{loop, segment, *this};
@@ -120,6 +124,7 @@ TEST_F(ChildrenTest, AKilledOneIsReplacedAtOnce) {
   EXPECT_THAT(deaths, ElementsAre(std::pair(shm::worker_slot(0), Children::State::ready)));
   EXPECT_THAT(log, HasSubstr("worker 0"));
   EXPECT_THAT(log, HasSubstr("signal 9"));
+  EXPECT_TRUE(last_was_killed);
   EXPECT_EQ(segment.layout().processes[shm::worker_slot(0)].restarts.load(), 1u);
 }
 
@@ -128,6 +133,7 @@ TEST_F(ChildrenTest, OneThatDiesAgainAndAgainHasToWait) {
   children.keep_alive(kController);
   wait_for([&] { return deaths.size() == Backoff::kDeaths; });
   EXPECT_THAT(log, HasSubstr("exited with code 3"));
+  EXPECT_FALSE(last_was_killed);
   EXPECT_THAT(log, HasSubstr("again and again"));
   EXPECT_FALSE(children.alive(kController));
   life = &ChildrenTest::stay;
