@@ -139,7 +139,7 @@ class H1Outbound final : public event::Disposable,
   State state_ = State::idle;
   bool connecting_ = true;
   bool readable_ = false;
-  bool suspect_ = false;  // a reset may have come with the bytes read last
+  bool suspect_ = false;    // a reset may have come with the bytes read last
   bool responded_ = false;  // the final head has been received
   bool keep_alive_ = false;
   bool until_close_ = false;
