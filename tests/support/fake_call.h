@@ -41,13 +41,16 @@ struct FakeRequest {
 // Turns the loop until `done`; false when it took longer than `limit`.
 inline bool run_until(event::Loop& loop, const std::function<bool()>& done,
                       Duration limit = std::chrono::seconds(20)) {
-  struct End {
-    bool reached = false;
-    void reach() { reached = true; }
-  } end;
-  event::Timer timer(loop, Callback::to<&End::reach>(&end));
-  timer.start_at(MonotonicClock::now() + limit);
-  while (!done() && !end.reached) loop.turn();
+  struct Tick {
+    void tick() {}
+  } nothing;
+  // What other threads change wakes no loop, so it is asked for at intervals.
+  event::Timer timer(loop, Callback::to<&Tick::tick>(&nothing));
+  const TimePoint end = MonotonicClock::now() + limit;
+  while (!done() && MonotonicClock::now() < end) {
+    timer.start(Millis(5));
+    loop.turn();
+  }
   return done();
 }
 
