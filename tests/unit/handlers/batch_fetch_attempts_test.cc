@@ -114,7 +114,7 @@ TEST_F(AttemptsTest, ASecondAttemptBesideASlowOne) {
     if (request.path == "/bucket/slow" && ++stalls == 1) return StoreReply{"", StoreReply::Then::stall};
     return StoreReply::object("text/plain", "x");
   });
-  MadeHandler made = make_for(slow, "hedge = { budget = 5 }");
+  MadeHandler made = make_for(slow, "hedge = { budget = 50 }");  // not used up by a slow machine
   for (int i = 0; i < 30; ++i) fetch(*made.handler, {fmt::format("warm-{}", i)});
   const auto began = worker.loop.fresh_now();
   EXPECT_EQ(fetch(*made.handler, {"slow"}, 5000)["complete"], true);

@@ -158,7 +158,7 @@ TEST_F(CacheTest, PurgesForgetWhatIsThereAndWhatIsUnderWay) {
 
   FakeCall call(worker.loop, ask({"held-1"}));
   call.open(*made.handler);
-  ASSERT_TRUE(run_until(worker.loop, [&] { return changing.open() == 1; }));
+  ASSERT_TRUE(run_until(worker.loop, [&] { return changing.requests().back().path.ends_with("/held-1"); }));
   ASSERT_TRUE(made.handler->purge({}).ok());
   changing.release();
   ASSERT_TRUE(call.run());
