@@ -2,9 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "admin/json.h"
+#include "base/check.h"
 #include "base/log.h"
 #include "control/texts.h"
 #include "shm/servers.h"
@@ -48,40 +47,30 @@ bool take_percent(Json& body, uint32_t& percent) {
 }
 
 // Only orders that can raise the percentage know it.
-bool take_force(Json& body, control::Verb verb, bool& force) {
+bool take_force(Json& body, const control::VerbRow& row, bool& force) {
   auto found = body.find("force");
-  const auto& rows = control::verb_rows();
-  const auto row = std::find_if(rows.begin(), rows.end(), [&](const auto& row) { return row.verb == verb; });
-  if (found == body.end() || !row->can_raise) return true;
+  if (found == body.end() || !row.can_raise) return true;
   if (!found->is_boolean()) return false;
   force = found->get<bool>();
   body.erase(found);
   return true;
 }
 
-Result<control::Order> read_order(const Request& request, control::Verb verb) {
+Result<control::Order> read_order(const Request& request, const control::VerbRow& row) {
   Result<Json> body = parse_body(request);
   if (!body) return std::move(body).error();
   control::Order order;
   order.rollout = request.segments[1];
-  order.verb = verb;
-  if (verb == control::Verb::set && !take_percent(*body, order.percent)) {
+  order.verb = row.verb;
+  if (row.verb == control::Verb::set && !take_percent(*body, order.percent)) {
     return client_error(422, "\"percent\" must be a number from 0 to 100 with at most two decimals");
   }
   if (!take_text(*body, "who", order.who)) return client_error(422, "\"who\" must be a text");
   if (!take_text(*body, "why", order.why)) return client_error(422, "\"why\" must be a text");
-  if (!take_force(*body, verb, order.force)) return client_error(422, "\"force\" must be true or false");
+  if (!take_force(*body, row, order.force)) return client_error(422, "\"force\" must be true or false");
   if (!body->empty()) return client_error(422, fmt::format("unknown key \"{}\"", body->begin().key()));
   order.who = order.who.empty() ? request.door : fmt::format("{} over {}", order.who, request.door);
   return order;
-}
-
-Answer carry_out(const Sources& sources, const Request& request, control::Verb verb) {
-  Result<control::Order> order = read_order(request, verb);
-  if (!order) return problem(order.error().status, order.error().message);
-  Result<control::RolloutView> view = sources.book.carry_out(*order);
-  if (!view) return problem(view.error().status, view.error().message);
-  return json_reply(rollout_json(*view));
 }
 
 // "/upstreams/NAME/servers/ADDRESS/…"
@@ -104,26 +93,14 @@ Answer order_server(const Sources& sources, const Request& request, shm::ServerO
 
 }  // namespace
 
-Answer order_set(const Sources& sources, const Request& request) {
-  return carry_out(sources, request, control::Verb::set);
-}
-Answer order_step(const Sources& sources, const Request& request) {
-  return carry_out(sources, request, control::Verb::step);
-}
-Answer order_pause(const Sources& sources, const Request& request) {
-  return carry_out(sources, request, control::Verb::pause);
-}
-Answer order_resume(const Sources& sources, const Request& request) {
-  return carry_out(sources, request, control::Verb::resume);
-}
-Answer order_abort(const Sources& sources, const Request& request) {
-  return carry_out(sources, request, control::Verb::abort);
-}
-Answer order_promote(const Sources& sources, const Request& request) {
-  return carry_out(sources, request, control::Verb::promote);
-}
-Answer order_reset(const Sources& sources, const Request& request) {
-  return carry_out(sources, request, control::Verb::reset);
+Answer order_rollout(const Sources& sources, const Request& request) {
+  const control::VerbRow* row = control::find_verb(request.segments[2]);
+  CHECK(row != nullptr);  // the table of pages names no other
+  Result<control::Order> order = read_order(request, *row);
+  if (!order) return problem(order.error().status, order.error().message);
+  Result<control::RolloutView> view = sources.book.carry_out(*order);
+  if (!view) return problem(view.error().status, view.error().message);
+  return json_reply(rollout_json(*view));
 }
 
 Answer order_reload(const Sources& sources, const Request&) { return Waiting{sources.backend.ask_reload()}; }

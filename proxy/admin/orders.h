@@ -7,13 +7,8 @@
 
 namespace banyan::admin {
 
-Answer order_set(const Sources& sources, const Request& request);
-Answer order_step(const Sources& sources, const Request& request);
-Answer order_pause(const Sources& sources, const Request& request);
-Answer order_resume(const Sources& sources, const Request& request);
-Answer order_abort(const Sources& sources, const Request& request);
-Answer order_promote(const Sources& sources, const Request& request);
-Answer order_reset(const Sources& sources, const Request& request);
+// "/rollouts/NAME/VERB". REQUIRES: one of control::verb_rows().
+Answer order_rollout(const Sources& sources, const Request& request);
 Answer order_reload(const Sources& sources, const Request& request);
 Answer order_reopen(const Sources& sources, const Request& request);
 Answer order_purge(const Sources& sources, const Request& request);

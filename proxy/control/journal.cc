@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <cstdio>
@@ -71,6 +72,13 @@ const std::vector<VerbRow>& verb_rows() {
        "gives up the live value: the configuration counts again, and a schedule begins anew", true},
   };
   return rows;
+}
+
+const VerbRow* find_verb(std::string_view name) {
+  const std::vector<VerbRow>& rows = verb_rows();
+  const auto found =
+      std::find_if(rows.begin(), rows.end(), [&](const VerbRow& row) { return row.name == name; });
+  return found == rows.end() ? nullptr : &*found;
 }
 
 std::string journal_line(const JournalEntry& entry) {

@@ -34,6 +34,8 @@ struct VerbRow {
 };
 // All verbs there are: the admin API's and banyanctl's.
 const std::vector<VerbRow>& verb_rows();
+// The row of that name, or null.
+const VerbRow* find_verb(std::string_view name);
 
 struct JournalEntry {
   uint64_t sequence = 0;

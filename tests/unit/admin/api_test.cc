@@ -46,6 +46,17 @@ class ApiTest : public ::testing::Test {
   ApiHandler local_{*house_.api, "the unix socket", ""};
 };
 
+TEST_F(ApiTest, EveryVerbHasItsPage) {
+  size_t found = 0;
+  for (const Page& page : pages()) {
+    constexpr std::string_view kPrefix = "/rollouts/NAME/";
+    if (!page.path.starts_with(kPrefix)) continue;
+    ++found;
+    EXPECT_NE(control::find_verb(page.path.substr(kPrefix.size())), nullptr) << page.path;
+  }
+  EXPECT_EQ(found, control::verb_rows().size());
+}
+
 TEST_F(ApiTest, EveryPageOfTheTableAnswers) {
   const json index = get("/");
   EXPECT_EQ(index["pages"].size(), pages().size());
