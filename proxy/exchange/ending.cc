@@ -30,10 +30,12 @@ std::optional<shm::Ending> ending_of(const EndFacts& facts) {
   return Ending::answered;
 }
 
-bool is_endless(const http::ResponseHead& head) {
-  if (head.status == 101) return true;
-  const http::Field* type = head.fields.find(http::FieldId::content_type);
-  return type && type->value.starts_with("text/event-stream");
+bool is_event_stream(const http::ResponseHead& head) {
+  constexpr std::string_view kEvents = "text/event-stream";
+  const std::string_view type = head.fields.get(http::FieldId::content_type);
+  return http::equal_ignoring_case(type.substr(0, kEvents.size()), kEvents);
 }
+
+bool is_endless(const http::ResponseHead& head) { return head.status == 101 || is_event_stream(head); }
 
 }  // namespace banyan::exchange

@@ -36,6 +36,10 @@ struct EndFacts {
 // nothing else is known, because a slow side drives clients away.
 std::optional<shm::Ending> ending_of(const EndFacts& facts);
 
+// Server-sent events, in whatever case and with whatever parameters their type is written (RFC 9110
+// section 8.3.1).
+bool is_event_stream(const http::ResponseHead& head);
+
 // An answer whose end says nothing about how fast it was, and may be hours away: tunnels and event streams.
 // It counts when it begins, without duration; else failures, which are quick, would be counted long before
 // the successes.

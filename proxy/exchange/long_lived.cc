@@ -3,14 +3,13 @@
 #include <fmt/format.h>
 
 #include "base/buffer.h"
+#include "exchange/ending.h"
 
 namespace banyan::exchange {
 namespace {
 
 // For a frame or event under way to end, and for both ends of a WebSocket to close it.
 constexpr Millis kGrace{5'000};
-// RFC 6455 section 7.4.1 and the IANA registry: 1012, the service restarts, come again.
-constexpr std::string_view kCloseFrame("\x88\x07\x03\xf4moved", 9);
 constexpr uint64_t kShortestRetry = 500;  // milliseconds
 constexpr uint64_t kLongestRetry = 5'000;
 
@@ -22,9 +21,7 @@ LongLived::Kind LongLived::kind_of(const http::RequestHead& request, const http:
   }
   const bool stream = head.status == 200 && head.body.kind == http::BodyKind::streamed &&
                       request.method != http::Method::head;
-  const std::string_view type = head.fields.get(http::FieldId::content_type);
-  constexpr std::string_view kEvents = "text/event-stream";
-  if (!stream || !http::equal_ignoring_case(type.substr(0, kEvents.size()), kEvents)) return Kind::none;
+  if (!stream || !is_event_stream(head)) return Kind::none;
   return head.fields.find(http::FieldId::content_encoding) ? Kind::opaque : Kind::events;
 }
 
@@ -86,7 +83,10 @@ void LongLived::write(std::string_view bytes) {
 void LongLived::say_farewell() {
   if (const auto* frames = std::get_if<FrameTracker>(&tracker_)) {
     // Now it is for client and server to close; a server that has begun to needs no help.
-    if (!frames->closing()) write(kCloseFrame);
+    if (frames->closing()) return;
+    std::string frame;
+    http::append_ws_close(http::WsClose::service_restart, "moved", frame);
+    write(frame);
     return;
   }
   if (std::holds_alternative<EventTracker>(tracker_)) {

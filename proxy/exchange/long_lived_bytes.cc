@@ -1,35 +1,34 @@
 #include "exchange/long_lived_bytes.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace banyan::exchange {
 
-size_t FrameTracker::header_size() const {
-  if (have_ < 2) return 2;
-  const uint8_t length = header_[1] & 0x7f;
-  const size_t mask = header_[1] & 0x80 ? 4 : 0;
-  return 2 + (length == 126 ? 2 : length == 127 ? 8 : 0) + mask;
-}
-
-void FrameTracker::read_header() {
-  closing_ = closing_ || (header_[0] & 0x0f) == 0x8;
-  payload_left_ = header_[1] & 0x7f;
-  const size_t digits = payload_left_ == 126 ? 2 : payload_left_ == 127 ? 8 : 0;
-  if (digits > 0) payload_left_ = 0;
-  for (size_t i = 0; i < digits; ++i) payload_left_ = payload_left_ << 8 | header_[2 + i];
-  have_ = 0;
+size_t FrameTracker::feed_head(std::string_view bytes) {
+  const size_t added = std::min(bytes.size(), head_.size() - have_);
+  bytes.copy(head_.data() + have_, added);
+  const http::WsHeadParse parse = http::parse_ws_head({head_.data(), have_ + added});
+  lost_ = !parse.wrong.empty();
+  if (lost_ || parse.head_size == 0) {
+    have_ += added;
+    return added;
+  }
+  closing_ = closing_ || parse.head.opcode == http::WsOpcode::close;
+  payload_left_ = parse.head.size;
+  return parse.head_size - std::exchange(have_, 0);
 }
 
 size_t FrameTracker::feed(std::string_view bytes) {
   size_t used = 0;
   while (used < bytes.size()) {
+    if (lost_) return bytes.size();
     if (payload_left_ > 0) {
       const uint64_t count = std::min<uint64_t>(payload_left_, bytes.size() - used);
       payload_left_ -= count;
       used += count;
     } else {
-      header_[have_++] = static_cast<uint8_t>(bytes[used++]);
-      if (have_ == header_size()) read_header();
+      used += feed_head(bytes.substr(used));
     }
     if (at_boundary()) break;
   }

@@ -7,26 +7,29 @@
 #include <cstdint>
 #include <string_view>
 
+#include "http/ws_frame.h"
+
 namespace banyan::exchange {
 
 // The frames of one direction of a WebSocket (RFC 6455 section 5.2). A control frame may stand between any
-// two frames, also inside a fragmented message (section 5.4).
+// two frames, also inside a fragmented message (section 5.4). What breaks the rules for frames is let through
+// as it is, but never comes to a boundary again.
 class FrameTracker {
  public:
   // Takes bytes up to the end of the current frame, or all; returns how many.
   size_t feed(std::string_view bytes);
-  bool at_boundary() const { return have_ == 0 && payload_left_ == 0; }
+  bool at_boundary() const { return have_ == 0 && payload_left_ == 0 && !lost_; }
   // A close frame has begun: nothing may follow it.
   bool closing() const { return closing_; }
 
  private:
-  size_t header_size() const;
-  void read_header();
+  size_t feed_head(std::string_view bytes);
 
-  std::array<uint8_t, 14> header_{};
-  size_t have_ = 0;  // bytes of the header so far
+  std::array<char, http::kLongestWsHead> head_;
+  size_t have_ = 0;  // bytes of the head so far
   uint64_t payload_left_ = 0;
   bool closing_ = false;
+  bool lost_ = false;
 };
 
 // The events of text/event-stream (WHATWG HTML section 9.2): at a boundary no field waits for its blank line.

@@ -82,6 +82,9 @@ TEST(Ending, OfTunnelsAndEventStreamsIsTheirBeginning) {
   head.fields.add("Content-Type", "text/event-stream; charset=utf-8");
   EXPECT_TRUE(is_endless(head));
   head.fields.clear();
+  head.fields.add("Content-Type", "Text/Event-Stream");
+  EXPECT_TRUE(is_endless(head));
+  head.fields.clear();
   head.status = 101;
   EXPECT_TRUE(is_endless(head));
 }

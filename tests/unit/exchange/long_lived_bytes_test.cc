@@ -69,6 +69,13 @@ TEST(FrameTracker, SeesACloseFrameAndNoOther) {
   EXPECT_TRUE(tracker.closing());
 }
 
+TEST(FrameTracker, LetsThroughWhatBreaksTheRules) {
+  FrameTracker tracker;
+  const std::string bytes = frame(0x82, 3, false) + frame(0xa2, 3, false) + frame(0x82, 3, false);
+  EXPECT_EQ(boundaries(bytes, 4, tracker), std::vector<size_t>{5});
+  EXPECT_FALSE(tracker.at_boundary());
+}
+
 TEST(EventTracker, ABoundaryIsWhereNoFieldWaitsForItsBlankLine) {
   struct Case {
     std::string_view bytes;
