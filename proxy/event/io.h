@@ -34,6 +34,7 @@ class IoWatch {
 
  private:
   static void on_ready(evutil_socket_t, short, void* self);
+  Loop& loop_;
   struct event event_;
   Callback run_;
   bool peer_finished_ = false;

@@ -53,12 +53,13 @@ void Loop::turn() {
   bool due = queue_.next_ != &queue_;
   if (!due) arm_wakeup();
   now_known_ = false;
+  events_ = 0;
   event_base_loop(base_, due ? EVLOOP_NONBLOCK : EVLOOP_ONCE);
-  TimePoint started = now();
-  timers_.advance(started);
+  if (events_ == 0) turn_began_ = now();
+  timers_.advance(now());
   run_deferred();
   bury();
-  longest_turn_ = std::max(longest_turn_, fresh_now() - started);
+  longest_turn_ = std::max(longest_turn_, fresh_now() - turn_began_);
 }
 
 TimePoint Loop::now() const {
@@ -101,6 +102,18 @@ void Loop::run_deferred() {
     notice->unlink();
     notice->run_();
   }
+}
+
+void Loop::begin_event() {
+  if (events_++ == 0) turn_began_ = now();
+}
+
+// Nothing is on the stack here but the loop.
+void Loop::end_event() {
+  constexpr uint32_t kEvery = 8;
+  if (events_ % kEvery != 0 || timers_.next_deadline() > fresh_now()) return;
+  timers_.advance(now());
+  run_deferred();
 }
 
 void Loop::take_later() {

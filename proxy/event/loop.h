@@ -2,6 +2,9 @@
 //
 // A turn of the loop:   wait → socket, signal and timer events → deferred notices (a bounded number) →
 // graveyard
+//
+// Thousands of sockets can be ready at once. So that timers fire in time all the same, they are looked at
+// between every few of them, too; when some fired, the notices follow at once.
 #pragma once
 
 #include <event2/event.h>
@@ -48,9 +51,12 @@ class Loop final : public Clock {
 
  private:
   friend class Deferred;
+  friend class IoWatch;
   void arm_wakeup();
   void run_deferred();
   void take_later();
+  void begin_event();
+  void end_event();
   void bury();
   static void on_wakeup(evutil_socket_t, short, void* self);
 
@@ -64,6 +70,8 @@ class Loop final : public Clock {
   mutable TimePoint now_{};
   mutable bool now_known_ = false;
   Duration longest_turn_{};
+  TimePoint turn_began_{};  // when the wait was over
+  uint32_t events_ = 0;     // of sockets, in this turn
   bool stopped_ = false;
 };
 

@@ -1,12 +1,15 @@
 #include "event/loop.h"
 
 #include <gtest/gtest.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <memory>
 #include <random>
 #include <thread>
 #include <vector>
 
+#include "event/io.h"
 #include "event/thread_pool.h"
 
 namespace banyan::event {
@@ -92,6 +95,46 @@ TEST(Timer, FiresInOrderAndNeverEarly) {
   while (order.size() < 5) loop.turn();
   EXPECT_EQ(order, (std::vector<int>{0, 5, 12, 30, 70}));
   for (auto& firing : firings) EXPECT_FALSE(firing->early);
+}
+
+// Many sockets are ready in one turn, and each takes its time.
+TEST(Timer, FiresBetweenTheEventsOfABusyTurn) {
+  struct Busy {
+    Loop* loop;
+    int* handled;
+    void run() {
+      const TimePoint until = loop->fresh_now() + 1ms;
+      while (loop->fresh_now() < until) continue;
+      ++*handled;
+    }
+  };
+  struct Alarm {
+    int* handled;
+    int handled_before = -1;
+    void run() { handled_before = *handled; }
+  };
+  constexpr int kSockets = 32;  // what libevent asks the kernel for in its first turns
+  Loop loop;
+  int handled = 0;
+  Busy busy{&loop, &handled};
+  Alarm alarm{&handled};
+  std::vector<int> sockets;
+  std::vector<std::unique_ptr<IoWatch>> watches;
+  for (int i = 0; i < kSockets; ++i) {
+    sockets.push_back(eventfd(1, EFD_NONBLOCK));
+    watches.push_back(std::make_unique<IoWatch>(loop, sockets.back(), IoWatch::Interest::read,
+                                                Callback::to<&Busy::run>(&busy)));
+    ASSERT_TRUE(watches.back()->start());
+  }
+  Timer timer(loop, Callback::to<&Alarm::run>(&alarm));
+  timer.start(4ms);
+  loop.turn();
+  EXPECT_EQ(handled, kSockets);
+  EXPECT_GE(alarm.handled_before, 1);
+  EXPECT_LT(alarm.handled_before, kSockets);
+  EXPECT_GE(loop.take_longest_turn(), Millis(kSockets));
+  watches.clear();
+  for (int fd : sockets) close(fd);
 }
 
 // The wheel against a plain list of due times, over all levels, with stops and restarts in between.
