@@ -19,6 +19,7 @@ H1Outbound::H1Outbound(event::Loop& loop, BufferPools& buffers, std::unique_ptr<
       settings_(settings),
       input_(buffers),
       timer_(loop, Callback::to<&H1Outbound::on_timeout>(this)),
+      second_look_(loop, Callback::to<&H1Outbound::look_again>(this)),
       deferred_(loop, Callback::to<&H1Outbound::on_deferred>(this)),
       began_(loop.now()) {
   if (!stream_->start(*this)) {
@@ -66,6 +67,7 @@ void H1Outbound::release() {
   response_body_ = nullptr;
   user_ = nullptr;
   timer_.stop();
+  second_look_.stop();
   deferred_.cancel();
   if (state_ != State::idle) {
     state_ = State::closed;
@@ -177,10 +179,19 @@ void H1Outbound::read_on() {
   }
 }
 
+// The kernel tells of bytes and a reset that came together only once, and libevent does not tell them from
+// bytes alone. So an answer that came in part and does not go on is looked for once more. Not at once: that
+// would be a second read for each part of each answer.
+void H1Outbound::look_again() {
+  readable_ = true;
+  read_on();
+}
+
 bool H1Outbound::fill(bool large) {
-  // An answer that came in part is looked for once more: the kernel tells of bytes and a reset that came
-  // together only once, and libevent does not tell them from bytes alone.
-  if (!readable_ && !std::exchange(suspect_, false)) return false;
+  if (!readable_) {
+    if (std::exchange(suspect_, false)) second_look_.start(kSecondLook);
+    return false;
+  }
   net::IoResult result = input_.fill(*stream_, large);
   suspect_ = result.drained && result.status == net::IoStatus::ok;
   if (result.drained) readable_ = false;
@@ -327,6 +338,7 @@ void H1Outbound::learn_idle_time() {
 
 void H1Outbound::finish_exchange() {
   timer_.stop();
+  second_look_.stop();
   large_answers_ = receiver_.taken() > BufferPools::kSmall / 2;
   bool clean =
       keep_alive_ && !until_close_ && sender_.finished() && input_.empty() && state_ == State::exchange;
@@ -350,6 +362,7 @@ void H1Outbound::on_timeout() {
 void H1Outbound::fail(Error error) {
   state_ = State::closed;
   timer_.stop();
+  second_look_.stop();
   stream_.reset();
   if (responded_ && response_body_ && !response_body_->finished()) response_body_->fail(error);
   if (user_) std::exchange(user_, nullptr)->on_failure(error);

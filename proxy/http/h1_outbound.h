@@ -97,6 +97,7 @@ class H1Outbound final : public event::Disposable,
   void on_body() override;  // of the request
   void on_room() override;  // in the response
   void on_timeout();
+  void look_again();
   void on_deferred();
 
   void finish_connect();
@@ -113,6 +114,8 @@ class H1Outbound final : public event::Disposable,
   Error closed_early() const;
   void start_timer(Millis timeout);
 
+  static constexpr Millis kSecondLook{10};
+
   event::Loop& loop_;
   std::unique_ptr<net::Stream> stream_;
   net::SocketAddress address_;
@@ -123,6 +126,7 @@ class H1Outbound final : public event::Disposable,
   ResponseHead head_;
   H1HeadProgress progress_;
   event::Timer timer_;
+  event::Timer second_look_;
   event::Deferred deferred_;
   User* user_ = nullptr;
   Keeper* keeper_ = nullptr;
