@@ -61,7 +61,6 @@ BatchFetch::BatchFetch(const config::HandlerEntry& entry, handler::Services& ser
       options_(entry.options.as<BatchFetchOptions>()),
       limits_(batch_limits(options_)),
       meters_(services.counters, services.directory.find(shm::Kind::handler, entry.name)),
-      lateness_(services.loop),
       cache_(std::move(cache)),
       store_(store_options(options_), services, Callback::to<&Delegator::wake>(&delegator_)),
       delegator_(services.loop, store_, cache_.get(), meters_, delegator_settings(options_)) {}

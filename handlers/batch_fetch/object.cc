@@ -94,11 +94,10 @@ void Bytes::add(const Slice& slice) {
 Lifetime read_lifetime(const http::Fields& fields, WallTime now) {
   Lifetime lifetime;
   bool shared = false;
-  std::string_view expires;
-  std::optional<WallTime> date;
+  std::string_view expires, date;
   std::optional<Millis> age;
   for (const http::Field& field : fields) {
-    if (field.id == http::FieldId::date) date = read_date(field.value);
+    if (field.id == http::FieldId::date) date = field.value;
     if (field.id != http::FieldId::other) continue;
     if (http::equal_ignoring_case(field.name, "Cache-Control")) {
       http::each_list_element(field.value,
@@ -112,7 +111,8 @@ Lifetime read_lifetime(const http::Fields& fields, WallTime now) {
   if (!lifetime.fresh && !expires.empty()) {
     const std::optional<WallTime> end = read_date(expires);
     // A date that cannot be read means "already expired" (RFC 9111 section 5.3).
-    lifetime.fresh = end ? std::chrono::duration_cast<Millis>(*end - date.value_or(now)) : Millis(0);
+    lifetime.fresh =
+        end ? std::chrono::duration_cast<Millis>(*end - read_date(date).value_or(now)) : Millis(0);
   }
   if (lifetime.fresh) lifetime.fresh = std::max(*lifetime.fresh - age.value_or(Millis(0)), Millis(0));
   return lifetime;

@@ -30,6 +30,7 @@ BatchSession::BatchSession(BatchFetch& handler, handler::Call& call)
 
 BatchSession::~BatchSession() {
   if (state_ == State::reading) call_.request_body().listen(nullptr);
+  if (aimed_) handler_.lateness().note(handler_.services().loop.fresh_now() - deadline);
   handler_.delegator().remove(*this);
 }
 
@@ -99,6 +100,7 @@ void BatchSession::on_piece(size_t index, const Piece& piece) {
 
 void BatchSession::on_deadline() {
   if (state_ == State::reading) return refuse(408, "the body did not arrive in time");
+  aimed_ = true;
   finish();
 }
 
@@ -112,7 +114,6 @@ void BatchSession::finish() {
   numbers.emplace_back("delivered", answer_->delivered());
   numbers.emplace_back("missing", answer_->missing());
   answer_->send(timing());
-  handler_.lateness().note(deadline);
   report();
   handler_.delegator().remove(*this);
 }

@@ -39,6 +39,7 @@ class BatchSession final : public handler::Session, http::BodyReader::Listener, 
   std::unique_ptr<BatchAnswer> answer_;  // once the request was understood
   event::Timer deadline_;
   TimePoint due_{};      // of the answer's last byte
+  bool aimed_ = false;   // it is answered because its time is up
   TimePoint read_at_{};  // when the body was there
 };
 

@@ -1,34 +1,16 @@
 // batch_fetch: many keys of an object store in one request, answered at the deadline with what is there.
 
 import assert from 'node:assert/strict';
-import { start } from './lib/banyan.js';
-import { fetch } from './lib/client.js';
-import { ask, connect } from './lib/raw.js';
-import { startLegacy } from './lib/legacy.js';
-import { oddStore, s3Store } from './lib/store.js';
+import fs from 'node:fs';
+import https from 'node:https';
+import { makeFolder } from './lib/banyan.js';
+import { batch, begin, sigv4 } from './lib/batch.js';
+import { fetch, run } from './lib/client.js';
+import { connect } from './lib/raw.js';
+import { oddStore, plainStore, s3Store } from './lib/store.js';
 import { test } from './lib/test.js';
 import { until } from './lib/wait.js';
 
-function begin(scope, origin, keys = '', options = {}) {
-  const text = `[handler.content]
-type = "batch_fetch"
-origin = "${origin}"
-${keys}
-[[route]]
-path = "/batch"
-target = "handler.content"
-`;
-  return start(scope, text, options);
-}
-
-async function batch(banyan, keys, timeout, headers = {}) {
-  const began = performance.now();
-  const body = JSON.stringify(timeout === undefined ? { keys } : { keys, timeout_ms: timeout });
-  const response = await fetch(`${banyan.url}/batch`, { method: 'POST', body, headers, agent: false });
-  return { ...response, took: performance.now() - began };
-}
-
-const sigv4 = 'auth = "sigv4"\nregion = "us-east-1"\naccess_key = "S3RVER"\nsecret_key = "S3RVER"';
 const objects = {
   a: { body: 'alpha', type: 'text/plain' },
   'b/c': { body: '{"deep":true}', type: 'application/json' },
@@ -198,19 +180,54 @@ test('application/x-ndjson: one object a line, as they arrive', async (scope) =>
   await client.until(/slow-1000.*\n/);
 });
 
-test('legacy and native give the same answer', async (scope) => {
-  const store = await s3Store(scope, objects);
-  const native = await begin(scope, store.origin, sigv4);
-  const legacy = await startLegacy(scope, store.origin);
-  for (const keys of [Object.keys(objects), ['a', 'a', 'nowhere'], ['__proto__', 'toString']]) {
-    const ours = await batch(native, keys, 5000);
-    const theirs = await batch(legacy, keys, 5000);
-    assert.deepEqual(JSON.parse(ours.text), JSON.parse(theirs.text));
-    assert.equal(ours.headers['banyan-complete'], theirs.headers['banyan-complete']);
+test('the cache: all workers share it, and an order empties it', async (scope) => {
+  const store = await plainStore(scope);
+  const banyan = await begin(scope, store.origin, 'cache = { size = "4m" }', { workers: 2 });
+  const keys = ['a-1', 'a-2', 'b-1', 'none-1'];
+  for (let round = 0; round < 30; round += 1) {
+    const { results } = JSON.parse((await batch(banyan, keys, 5000)).text);
+    assert.equal(results['none-1'].status, 404);
   }
-  for (const body of ['x', '', '[]', '{"keys":[]}', '{"keys":["a"],"timeout_ms":0}']) {
-    const bytes = `POST /batch HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
-    const [ours, theirs] = [await ask(scope, native.port, bytes), await ask(scope, legacy.port, bytes)];
-    assert.equal(ours.status, theirs.status, body);
-  }
+  assert.equal(store.count, 4);
+  const order = (body) => banyan.admin('/handlers/content/purge', { method: 'POST', body });
+  assert.equal((await order({ prefix: 'a-' })).status, 200);
+  await batch(banyan, keys, 5000);
+  assert.equal(store.count, 6);
+  const { code, stdout } = await banyan.ctl('handler', 'purge', 'content', '--key', 'b-1', '--why', 'a test');
+  assert.deepEqual([code, stdout], [0, 'content: purged: key b-1\n']);
+  await batch(banyan, keys, 5000);
+  assert.equal(store.count, 7);
+  assert.equal((await banyan.ctl('handler', 'purge', 'content')).code, 0);
+  await batch(banyan, keys, 5000);
+  assert.equal(store.count, 11);
+  assert.equal((await banyan.admin('/handlers/nobody/purge', { method: 'POST' })).status, 404);
+  // It outlives workers that are killed, and a reload.
+  for (const pid of banyan.workers()) process.kill(pid, 'SIGKILL');
+  await until(async () => (await banyan.admin('/readyz')).status === 200, 'the workers to be back');
+  assert.equal((await banyan.order('reload')).code, 0);
+  const again = JSON.parse((await until(() => batch(banyan, keys, 5000).catch(() => undefined), 'an answer')).text);
+  assert.equal(again.complete, true);
+  assert.equal(store.count, 11);
+  const { text } = await banyan.admin('/metrics');
+  assert.match(text, /banyan_batch_cache_lookups_total\{handler="content",result="hit"\} [1-9]/);
+});
+
+test('a store over TLS: whoever signed its certificate must be known', async (scope) => {
+  const folder = makeFolder(scope);
+  const made = await run('openssl', [
+    ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'],
+    ...['-subj', '/CN=store', '-addext', 'subjectAltName=IP:127.0.0.1'],
+    ...['-keyout', `${folder}/key.pem`, '-out', `${folder}/cert.pem`],
+  ]);
+  assert.equal(made.code, 0, made.stderr);
+  const pair = { cert: fs.readFileSync(`${folder}/cert.pem`), key: fs.readFileSync(`${folder}/key.pem`) };
+  const store = await plainStore(scope, (listener) => https.createServer(pair, listener));
+  const origin = `https://${store.host}/content`;
+  const known = await begin(scope, origin, `ca = "${folder}/cert.pem"`);
+  const keys = Array.from({ length: 100 }, (_, n) => `a-${n}`);
+  assert.equal(JSON.parse((await batch(known, keys, 5000)).text).complete, true);
+  const unknown = await begin(scope, origin);
+  assert.deepEqual(JSON.parse((await batch(unknown, ['a'], 5000)).text).errors, { a: 'tls' });
+  const elsewhere = await begin(scope, origin.replace('127.0.0.1', 'localhost'), `ca = "${folder}/cert.pem"`);
+  assert.deepEqual(JSON.parse((await batch(elsewhere, ['a'], 5000)).text).errors, { a: 'tls' });
 });

@@ -70,6 +70,7 @@ class Batch {
       return { result: { ...result, ...content(bytes) } };
     } catch (error) {
       const status = error.$metadata?.httpStatusCode;
+      if (status === 403 && !signal.aborted) return { result: { status, code: error.Code ?? error.name } };
       if (status !== undefined && !signal.aborted) return { result: { status } };
       return { error: signal.aborted ? 'timeout' : 'unreachable' };
     }

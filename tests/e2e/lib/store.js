@@ -67,3 +67,29 @@ export async function oddStore(scope) {
   );
   return Object.assign(store, { origin: `http://${server.host}/bucket` });
 }
+
+// A private store whose answers hang on the key alone: the word before its first "-".
+export async function plainStore(scope, serverFor = http.createServer) {
+  const store = { count: 0 };
+  const server = await serve(
+    scope,
+    serverFor((request, response) => {
+      store.count += 1;
+      const key = decodeURIComponent(new URL(request.url, 'http://store').pathname.split('/').slice(2).join('/'));
+      const kind = key.split('-')[0];
+      if (kind === 'none') response.writeHead(404).end('<Error><Code>NoSuchKey</Code></Error>');
+      else if (kind === 'denied') {
+        response.writeHead(403, { 'Content-Type': 'application/xml' });
+        response.end('<?xml version="1.0"?><Error><Code>AccessDenied</Code><Message>no</Message></Error>');
+      } else if (kind === 'bytes') {
+        response.writeHead(200, { 'Content-Type': 'image/gif', ETag: '"b"' });
+        response.end(Buffer.from([0xff, 0, 0xfe, key.length]));
+      } else if (kind === 'bare') response.writeHead(200).end(`"${key}"\\\u0001\u2028 é 🌳`);
+      else {
+        response.writeHead(200, { 'Content-Type': 'text/plain', ETag: `"${key.length}"` });
+        response.end(`${key} ${'x'.repeat((key.length * 131) % 3000)}`);
+      }
+    }),
+  );
+  return Object.assign(store, { host: server.host, origin: `http://${server.host}/content` });
+}
