@@ -189,23 +189,38 @@ void Exchange::respond(const http::ResponseHead& head) {
     const http::Field* upgrade = head.fields.find(http::FieldId::upgrade);
     out.fields.add(http::FieldId::upgrade, upgrade ? upgrade->value : request().upgrade);
   }
-  follow_rollout(out);
+  if (!taker_) follow_rollout(out);
   finish_head(out);
 }
 
-// A long-lived answer of a rollout's bucket is ended when the rollout has moved the bucket; see follow.h.
-void Exchange::follow_rollout(const http::ResponseHead& head) {
-  if (!decision_.rollout || !decision_.rolled.bucket_used || decision_.rolled.reason == shm::Reason::lua) {
-    return;
+void Exchange::hand_over(const http::ResponseHead& head, handler::Taker& taker) {
+  CHECK(head.status == 101 || (head.status == 200 && request().method != http::Method::head));
+  if (request().body.kind != http::BodyKind::none) {
+    return fail(client_error(400, "this request cannot have a body"));
   }
+  deadline_timer_.stop();
+  taker_ = &taker;
+  respond(head);
+}
+
+// A long-lived answer of a rollout's bucket is ended when the rollout has moved the bucket; see follow.h.
+std::optional<HandedOver::Followed> Exchange::followed() const {
+  const rollout::Decision& rolled = decision_.rolled;
+  if (!decision_.rollout || !rolled.bucket_used || rolled.reason == shm::Reason::lua) return {};
+  const rollout::Plan& plan = decision_.rollout->plan;
+  const shm::Side answering = fell_back_ ? shm::Side::legacy : decision_.side;
+  return HandedOver::Followed{
+      plan.name, {rollout::bucket_recipe(plan), rolled.bucket, rolled.percent, answering}, route().number()};
+}
+
+void Exchange::follow_rollout(const http::ResponseHead& head) {
   const LongLived::Kind kind = LongLived::kind_of(request(), head);
   if (kind == LongLived::Kind::none) return;
-  const rollout::Decision& rolled = decision_.rolled;
-  const shm::Side answering = fell_back_ ? shm::Side::legacy : decision_.side;
+  const std::optional<HandedOver::Followed> member = followed();
+  if (!member) return;
   long_lived_ = std::make_unique<LongLived>(
       LongLived::Surroundings{front_.here_.loop, front_.here_.buffers, front_.follow_, front_.random_}, kind,
-      Follow::Member::Decided{&decision_.rollout->plan, rolled.bucket, rolled.percent, answering},
-      stream_.response_body(), static_cast<LongLived::Owner&>(*this));
+      member->rollout, member->decided, stream_.response_body(), static_cast<LongLived::Owner&>(*this));
 }
 
 void Exchange::end_long_lived() {
@@ -233,7 +248,7 @@ void Exchange::finish_head(http::ResponseHead& head) {
   if (decision_.rollout && (route().rules().stream || is_endless(head))) {
     count_for_rollout(http::StreamEnd::complete, {});
   }
-  stream_.respond(head);
+  taker_ ? stream_.hand_over(head) : stream_.respond(head);
 }
 
 void Exchange::answer(int status, std::string_view content_type, std::string_view body,
@@ -366,6 +381,15 @@ void Exchange::on_stream_end(http::StreamEnd end) {
   count(end);
   if (logged()) log(end);
   long_lived_.reset();
+}
+
+void Exchange::on_handed_over(std::unique_ptr<net::Stream> connection, std::string received) {
+  deferred_.cancel();
+  count(http::StreamEnd::complete);
+  if (logged()) log(http::StreamEnd::complete);
+  taker_->take({std::move(connection), std::move(received),
+                std::make_unique<HandedOver>(front_, std::move(ticket_), followed())});
+  session_.reset();
 }
 
 void Exchange::count(http::StreamEnd end) {

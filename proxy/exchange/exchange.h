@@ -9,6 +9,7 @@
 //                                  └─ fail() ──▶ native and safe to repeat: once more with legacy
 //                                            └─▶ else an error page, or a broken-off answer
 //   on_stream_end: counters, access log, the end
+//   on_handed_over: the same, and a handler has the connection
 //
 // The session is destroyed from the loop or from on_stream_end, never inside one of its own calls.
 #pragma once
@@ -20,6 +21,7 @@
 #include "exchange/access_line.h"
 #include "exchange/admission.h"
 #include "exchange/front.h"
+#include "exchange/handed_over.h"
 #include "exchange/identity.h"
 #include "exchange/long_lived.h"
 #include "exchange/site.h"
@@ -38,6 +40,7 @@ class Exchange final : public http::StreamUser, private handler::Call, private L
   // Decides and opens the target; may respond at once.
   void begin();
   void on_stream_end(http::StreamEnd end) override;
+  void on_handed_over(std::unique_ptr<net::Stream> connection, std::string received) override;
 
  private:
   // handler::Call
@@ -50,6 +53,7 @@ class Exchange final : public http::StreamUser, private handler::Call, private L
   void leave_continue_to_me() override { continue_left_to_session_ = true; }
   void interim(const http::ResponseHead& head) override { stream_.interim(head); }
   void respond(const http::ResponseHead& head) override;
+  void hand_over(const http::ResponseHead& head, handler::Taker& taker) override;
   http::BodyWriter& response_body() override { return stream_.response_body(); }
   void fail(Error error) override;
   handler::Retry retry() const override;
@@ -67,6 +71,7 @@ class Exchange final : public http::StreamUser, private handler::Call, private L
   void answer_error(const Error& error, Duration retry_after = {});
   void answer(int status, std::string_view content_type, std::string_view body, http::Fields& fields);
   void finish_head(http::ResponseHead& head);
+  std::optional<HandedOver::Followed> followed() const;
   void follow_rollout(const http::ResponseHead& head);
   void on_deadline();
   void on_deferred();
@@ -89,7 +94,8 @@ class Exchange final : public http::StreamUser, private handler::Call, private L
   std::unique_ptr<http::RequestHead> outbound_;  // borrowed from the front
   handler::Notes notes_;
   std::unique_ptr<LongLived> long_lived_;
-  std::optional<Error> error_;  // why it was not answered as it should
+  handler::Taker* taker_ = nullptr;  // gets the connection when the head has gone out
+  std::optional<Error> error_;       // why it was not answered as it should
   event::Timer deadline_timer_;
   event::Deferred deferred_;
   int status_ = 0;

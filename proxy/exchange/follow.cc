@@ -32,8 +32,8 @@ uint64_t slot_length(const config::Rate& rate) {
 // Whether another decision than the member's would be made today. A salt or sticky keys of another
 // configuration give other buckets, of which we know nothing. One that health or fallback has put on the
 // other side already is where it belongs.
-bool has_moved(const Follow::Member::Decided& decided, const rollout::Plan& plan, uint32_t percent) {
-  if (plan.seed != decided.plan->seed || plan.sticky != decided.plan->sticky) return false;
+bool has_moved(const Follow::Member::Decided& decided, uint64_t recipe, uint32_t percent) {
+  if (recipe != decided.recipe) return false;
   const shm::Side wanted = side_at(decided.bucket, percent);
   return wanted != side_at(decided.bucket, decided.percent) && wanted != decided.side;
 }
@@ -51,9 +51,9 @@ void Follow::switch_to(const route::TargetBook& targets) {
   for (auto& [name, group] : groups_) group.sorted = false;
 }
 
-void Follow::add(Member& member, const Member::Decided& decided) {
+void Follow::add(Member& member, const std::string& rollout, const Member::Decided& decided) {
   member.decided_ = decided;
-  Group& group = groups_[decided.plan->name];
+  Group& group = groups_[rollout];
   put(group.staying, member);
   // It may have been decided by a percentage that is not the one the others were sorted by.
   if (decided.percent != group.percent) group.sorted = false;
@@ -123,8 +123,9 @@ void Follow::sort(Group& group, const route::RolloutTarget& target, uint32_t per
   all.insert(all.end(), group.leaving.begin(), group.leaving.end());
   group.staying.clear();
   group.leaving.clear();
+  const uint64_t recipe = rollout::bucket_recipe(target.plan);
   for (Member* member : all) {
-    put(has_moved(member->decided_, target.plan, percent) ? group.leaving : group.staying, *member);
+    put(has_moved(member->decided_, recipe, percent) ? group.leaving : group.staying, *member);
   }
   group.percent = percent;
   group.sorted = true;

@@ -25,9 +25,9 @@ class Follow {
   // One long-lived answer.
   class Member {
    public:
-    // What was decided for it. `plan` must live as long as the membership.
+    // What was decided for it.
     struct Decided {
-      const rollout::Plan* plan = nullptr;
+      uint64_t recipe = 0;  // rollout::bucket_recipe() of the plan
       uint32_t bucket = 0;
       uint32_t percent = 0;              // that counted then, hundredths
       shm::Side side = shm::Side::none;  // that answers
@@ -53,7 +53,8 @@ class Follow {
 
   // The configuration whose rollouts and rates count from now on; it lives until the next switch.
   void switch_to(const route::TargetBook& targets);
-  void add(Member& member, const Member::Decided& decided);
+  // `rollout` is its name.
+  void add(Member& member, const std::string& rollout, const Member::Decided& decided);
   // No-op for those that are no members.
   void remove(Member& member);
 

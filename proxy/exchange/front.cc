@@ -64,6 +64,11 @@ void Front::write_access(AccessFacts& facts, const Site& site) {
   here_.access_log.write_access(line_);
 }
 
+void Front::count_handed_over(int change) {
+  handed_over_ += static_cast<size_t>(change);
+  if (here_.handed_over_changed) handed_over_notice_.schedule();
+}
+
 void Front::count_script(const Site& site, const lua::CallResult& result) {
   shm::Counters& counters = here_.counters;
   counters.counter(shm::Metric::lua_calls, site.script_number, static_cast<shm::LuaResult>(result.failure))

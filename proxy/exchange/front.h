@@ -41,12 +41,15 @@ class Front final : public http::StreamOpener {
     AccessLog& access_log;
     int worker = 0;
     uint32_t workers = 1;  // of all that share the traffic
+    // There are more or fewer connections that handlers have taken over; from the loop. May be empty.
+    Callback handed_over_changed = {};
   };
 
   explicit Front(const Surroundings& surroundings)
       : here_(surroundings),
         admission_(here_.rates, here_.in_flight),
-        follow_(here_.loop, static_cast<uint32_t>(here_.worker), here_.workers) {}
+        follow_(here_.loop, static_cast<uint32_t>(here_.worker), here_.workers),
+        handed_over_notice_(here_.loop, here_.handed_over_changed) {}
 
   // Requests from now on see this configuration.
   void switch_to(std::shared_ptr<const Site> site);
@@ -54,6 +57,8 @@ class Front final : public http::StreamOpener {
   // Exchanges under way.
   size_t active() const { return active_; }
   uint64_t requests() const { return requests_; }
+  // Connections that handlers have taken over and not ended yet.
+  size_t handed_over() const { return handed_over_; }
 
   // http::StreamOpener
   std::unique_ptr<http::StreamUser> open(http::InboundStream& stream) override;
@@ -65,12 +70,14 @@ class Front final : public http::StreamOpener {
 
  private:
   friend class Exchange;
+  friend class HandedOver;
   std::unique_ptr<http::RequestHead> borrow_head();
   void give_back_head(std::unique_ptr<http::RequestHead> head);
   const Timestamps& timestamps();
   // Notes one call of the site's script.
   void count_script(const Site& site, const lua::CallResult& result);
   void write_access(AccessFacts& facts, const Site& site);
+  void count_handed_over(int change);
 
   Surroundings here_;
   Admission admission_;
@@ -83,6 +90,8 @@ class Front final : public http::StreamOpener {
   std::vector<std::unique_ptr<http::RequestHead>> heads_;
   std::string line_;
   size_t active_ = 0;
+  size_t handed_over_ = 0;
+  event::Deferred handed_over_notice_;
   uint64_t requests_ = 0;
   double script_seconds_ = 0;  // spent in the site's script up to its last call
   bool draining_ = false;

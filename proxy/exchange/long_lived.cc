@@ -25,8 +25,8 @@ LongLived::Kind LongLived::kind_of(const http::RequestHead& request, const http:
   return head.fields.find(http::FieldId::content_encoding) ? Kind::opaque : Kind::events;
 }
 
-LongLived::LongLived(const Surroundings& here, Kind kind, const Follow::Member::Decided& decided,
-                     http::BodyWriter& body, Owner& owner)
+LongLived::LongLived(const Surroundings& here, Kind kind, const std::string& rollout,
+                     const Follow::Member::Decided& decided, http::BodyWriter& body, Owner& owner)
     : here_(here),
       body_(body),
       owner_(owner),
@@ -35,7 +35,7 @@ LongLived::LongLived(const Surroundings& here, Kind kind, const Follow::Member::
   if (kind == Kind::events) tracker_ = EventTracker();
   if (kind == Kind::opaque) tracker_ = Opaque();
   body_.set_gate(this);
-  here_.follow.add(*this, decided);
+  here_.follow.add(*this, rollout, decided);
 }
 
 LongLived::~LongLived() {

@@ -43,8 +43,8 @@ class LongLived final : private Follow::Member, private http::BodyWriter::Gate {
     Follow& follow;
     Random& random;
   };
-  LongLived(const Surroundings& here, Kind kind, const Follow::Member::Decided& decided,
-            http::BodyWriter& body, Owner& owner);
+  LongLived(const Surroundings& here, Kind kind, const std::string& rollout,
+            const Follow::Member::Decided& decided, http::BodyWriter& body, Owner& owner);
   ~LongLived();
 
   // It was asked to end.

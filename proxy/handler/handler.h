@@ -21,6 +21,7 @@
 #include "base/result.h"
 #include "http/body_pipe.h"
 #include "http/head.h"
+#include "net/stream.h"
 
 namespace banyan::handler {
 
@@ -48,6 +49,35 @@ struct Notes {
 // always.
 enum class Retry { off, idempotent, always };
 
+// A handler's stay on a connection that was handed over to it: as long as it lives, the connection counts as
+// one of the process, of its client's limits, and of its rollout. Destroy it together with the stream.
+class Tenure {
+ public:
+  virtual ~Tenure() = default;
+  // `run` will be called once, from the loop, if the rollout moves this client to its other side: the
+  // connection is to be ended politely then, so that the client comes back. Its object must live as long as
+  // the tenure.
+  virtual void listen_moved(Callback run) = 0;
+};
+
+struct Connection {
+  // Started already: hand_to() a listener, then read() at once.
+  std::unique_ptr<net::Stream> stream;
+  // What the client sent behind its request and was read with it; comes before what the stream gives.
+  std::string received;
+  std::unique_ptr<Tenure> tenure;
+};
+
+// Who takes over a connection, see Call::hand_over().
+class Taker {
+ public:
+  // From the loop, once. The session of the call is destroyed when this returns.
+  virtual void take(Connection connection) = 0;
+
+ protected:
+  ~Taker() = default;
+};
+
 // One request in a handler's hands. Used on the loop's thread only; outlives its Session.
 class Call {
  public:
@@ -71,6 +101,13 @@ class Call {
   virtual void interim(const http::ResponseHead& head) = 0;
   // The final response head; call once. 101 turns both bodies into a tunnel. `head` is copied where needed.
   virtual void respond(const http::ResponseHead& head) = 0;
+  // Instead of respond(), for answers that last for hours while nothing happens: sends the head (101, or 200,
+  // whose body ends with the connection, without chunks) and gives the client's connection to `taker`, so
+  // that nothing of the request need be kept in memory. The request ends with it: its line in the access log
+  // is written then (HAProxy: option logasap), its deadline is over. Until take() the session lives and dies
+  // as ever; when the client goes away before, take() never comes. REQUIRES: not HEAD. A request with a body
+  // is refused with 400.
+  virtual void hand_over(const http::ResponseHead& head, Taker& taker) = 0;
   // The response body; write after respond().
   virtual http::BodyWriter& response_body() = 0;
   // Gives up: an error page before respond(), a broken-off response after it. At most once; the session may
@@ -107,6 +144,12 @@ class Handler {
   virtual std::unique_ptr<Session> open(Call& call) = 0;
   // False while every call would fail (all servers down): a rollout then leaves the share to the other side.
   virtual bool available() const { return true; }
+  // A reload has put this handler in the place of one of the same name and type that had other options: takes
+  // over what is to outlive it (connections, counters). Calls that began there go on there until they end.
+  virtual void succeed(Handler& /*predecessor*/) {}
+  // It will get no more calls, because its process stops or a reload has left it out: ends what lasts long
+  // (connections it has taken over) within that time, spread over it.
+  virtual void drain(Duration /*time*/) {}
   // An operator's order, given to the controller's handler, for all workers at once. Error: it keeps nothing.
   virtual Result<void> purge(const Purge&) { return client_error(409, "this handler keeps nothing"); }
 };

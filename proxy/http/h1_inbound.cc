@@ -323,6 +323,28 @@ void H1Inbound::enter_tunnel(const ResponseHead& head) {
   deferred_.schedule();
 }
 
+void H1Inbound::hand_over(const ResponseHead& head) {
+  const bool upgrade = head.status == 101;
+  CHECK(!work_->sender.started() && work_->receiver.done() && !(upgrade && work_->head.upgrade.empty()));
+  keep_alive_ = false;
+  leaving_ = true;
+  write_response_head(head, {.framing = Framing::until_close, .upgrade = upgrade}, work_->sender.text());
+  work_->sender.start(Framing::none, 0, nullptr);
+  deferred_.schedule();
+}
+
+// The head has gone out. Nothing is touched after the owner was told.
+void H1Inbound::leave() {
+  if (input_ended_) return close(StreamEnd::client_gone);
+  closing_ = true;
+  timer_.stop();
+  deferred_.cancel();
+  work_->user->on_handed_over(std::move(stream_), std::string(input_.data(), input_.size()));
+  work_->user.reset();
+  streams_.give_back(std::move(work_));
+  owner_.on_connection_closed(*this);
+}
+
 void H1Inbound::on_body() { write_on(); }
 
 void H1Inbound::on_writable() {
@@ -343,6 +365,7 @@ void H1Inbound::on_deferred() {
   read_on();
 }
 
+// May hand the connection over and so be its last act: nobody reads or writes after it but as above.
 void H1Inbound::write_on() {
   if (closing_ || !work_ || (state_ != State::exchange && state_ != State::tunnel)) return;
   if (state_ == State::tunnel && work_->sender.finished()) return;
@@ -357,6 +380,7 @@ void H1Inbound::write_on() {
       if (state_ == State::tunnel) start_timer(opener_.inbound_settings().tunnel_timeout);
       break;
     case SendStatus::done:
+      if (leaving_) return leave();
       state_ == State::tunnel ? finish_tunnel_output() : finish_exchange();
       break;
     case SendStatus::body_failed:

@@ -3,7 +3,8 @@
 //            ┌────────────── next request ───────────────┐
 //            ▼                                            │
 //   idle ─▶ head ─▶ exchange (body in, answer out) ─▶ finished ─▶ lingering ─▶ closed
-//                          └─ 101 ─▶ tunnel ──────────────────────────────────▶ closed
+//                          ├─ 101 ─▶ tunnel ──────────────────────────────────▶ closed
+//                          └─ hand_over() ─▶ somebody else's
 //
 // The connection object is small and holds no buffer while it is idle; what a request needs (H1Stream) is
 // borrowed from a pool of the worker. Requests that arrive behind one another (pipelining) are answered one
@@ -72,6 +73,7 @@ class H1Inbound final : public event::Disposable,
   void send_continue() override;
   void interim(const ResponseHead& head) override;
   void respond(const ResponseHead& head) override;
+  void hand_over(const ResponseHead& head) override;
   bool responded() const override { return work_->sender.started(); }
   void keep_request_body(size_t limit) override { work_->request_body.keep_for_replay(limit); }
   bool can_rewind_request_body() const override { return work_->request_body.can_rewind(); }
@@ -103,6 +105,7 @@ class H1Inbound final : public event::Disposable,
   void break_request_body(const Error& error);
   bool body_too_slow(const InboundSettings& settings) const;
   void enter_tunnel(const ResponseHead& head);
+  void leave();
   void write_on();
   void finish_exchange();
   void begin_next();
@@ -134,6 +137,7 @@ class H1Inbound final : public event::Disposable,
   bool blocked_ = false;                 // the socket takes no more
   bool keep_alive_ = false;              // after the answer under way
   bool unread_request_ = false;  // the client may still be sending a request that is not wanted any more
+  bool leaving_ = false;         // when the head has gone out the connection is somebody else's
   bool closing_ = false;         // close() was called; the rest happens in on_deferred()
 };
 

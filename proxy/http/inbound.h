@@ -3,6 +3,7 @@
 //
 //   connection ── open(stream) ─▶ StreamOpener ──▶ StreamUser     owned by the stream
 //              ── on_stream_end(how) ─▶ StreamUser                its last call, then it is disposed of
+//              ── on_handed_over(…) ──▶ StreamUser                instead of it, after hand_over()
 //   stream     ◀── interim(), respond(), response pipe ── StreamUser
 #pragma once
 
@@ -19,6 +20,7 @@
 #include "http/h1_parser.h"
 #include "http/head.h"
 #include "net/ip_address.h"
+#include "net/stream.h"
 
 namespace banyan::http {
 
@@ -73,6 +75,11 @@ class InboundStream {
   // The final response's head; once. Everything needed of it is taken before the call returns. 101 turns both
   // bodies into a tunnel; it needs a request with `upgrade`.
   virtual void respond(const ResponseHead& head) = 0;
+  // Instead of respond(), for what HTTP has no further part in: sends the head, 101 or an answer of unknown
+  // length that ends with the connection, and then gives the connection away: on_handed_over() follows, not
+  // inside the call. The response body is not used. REQUIRES: a request without body; for 101 one with
+  // `upgrade`, else not HEAD.
+  virtual void hand_over(const ResponseHead& head) = 0;
   virtual bool responded() const = 0;
   // Keeps up to `limit` bytes of the request body that are read, so that it can be read a second time.
   virtual void keep_request_body(size_t limit) = 0;
@@ -98,6 +105,10 @@ class StreamUser : public event::Disposable {
  public:
   // The stream is over. The user must not use it any more after this call.
   virtual void on_stream_end(StreamEnd end) = 0;
+  // The head that hand_over() sent is in the kernel's hands, and the connection is the user's: a started
+  // stream (see net::Stream::hand_to), and what the client sent behind its request as far as it was read. The
+  // user's last call, too.
+  virtual void on_handed_over(std::unique_ptr<net::Stream> connection, std::string received) = 0;
 };
 
 // What a connection asks of the process it lives in.

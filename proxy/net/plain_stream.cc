@@ -26,6 +26,7 @@ class PlainStream final : public Stream {
     listener_ = &listener;
     return read_watch_.start();
   }
+  void hand_to(Listener& listener) override { listener_ = &listener; }
 
   IoResult read(std::span<char> space) override { return receive(fd_, space, read_watch_.peer_finished()); }
   IoResult write(std::span<const iovec> parts) override { return send_parts(fd_, parts); }

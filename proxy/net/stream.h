@@ -56,6 +56,9 @@ class Stream {
   // Who is told; the stream starts watching. REQUIRES: called once before read or write. False when the
   // kernel refuses the watch.
   [[nodiscard]] virtual bool start(Listener& listener) = 0;
+  // Another listener from now on, who begins with a read(): bytes that came before lead to no further notice.
+  // REQUIRES: started.
+  virtual void hand_to(Listener& listener) = 0;
   virtual IoResult read(std::span<char> space) = 0;
   // Writes as much as is taken of the parts, in order. At most IOV_MAX parts. When all bytes were reported as
   // written they are in the kernel's hands, and the stream may be destroyed. After a short write the next one

@@ -76,6 +76,7 @@ class TlsStream final : public Stream {
   ~TlsStream() override;
 
   bool start(Listener& listener) override;
+  void hand_to(Listener& listener) override { listener_ = &listener; }
   IoResult read(std::span<char> space) override;
   IoResult write(std::span<const iovec> parts) override;
   void want_write() override;

@@ -113,6 +113,8 @@ int Child::run(Role& role) {
   channel_.send({MessageType::ready, configuration->number, std::move(remarks)});
   on_second();
   workplace_.loop().run();
+  current_.reset();  // the role takes it down in its own order
+  next_.reset();
   return 0;
 }
 
@@ -194,7 +196,7 @@ void Child::on_commit(uint64_t number) {
   logs_.use(next_->config().log);
   inheritance_.sockets.merge(next_sockets_);
   next_sockets_.clear();
-  next_->take_over_from(current_.get());
+  next_->take_over_from(current_.get(), next_->config().shutdown_timeout);
   current_ = std::move(next_);
   next_.reset();
   role_->on_generation(current_, inheritance_.sockets);

@@ -232,8 +232,23 @@ Generation::Built Generation::build(std::shared_ptr<const Configuration> configu
 
 Generation::~Generation() = default;
 
-void Generation::take_over_from(const Generation* previous) {
-  if (script_ && previous && previous->script_) script_->carry_over(*previous->script_);
+void Generation::take_over_from(const Generation* previous, Millis time) {
+  if (!previous) return;
+  if (script_ && previous->script_) script_->carry_over(*previous->script_);
+  for (const auto& [name, before] : previous->handlers_) {
+    const auto now = handlers_.find(name);
+    if (now != handlers_.end() && now->second == before) continue;
+    if (now != handlers_.end() && now->second->entry.type == before->entry.type) {
+      now->second->handler->succeed(*before->handler);
+    } else {
+      before->handler->drain(time);
+      retired_.push_back(before);
+    }
+  }
+}
+
+void Generation::drain(Millis time) {
+  for (const auto& [name, holder] : handlers_) holder->handler->drain(time);
 }
 
 const route::Target* Generation::find_target(std::string_view name) const {

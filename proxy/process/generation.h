@@ -61,8 +61,11 @@ class Generation final : public route::TargetBook, public std::enable_shared_fro
   uint32_t number() const { return configuration_->number; }
   const config::Config& config() const { return configuration_->config; }
 
-  // Becomes the current one: counters of the script go on.
-  void take_over_from(const Generation* previous);
+  // Becomes the current one: counters of the script go on, handlers succeed those they replace, and those
+  // that were left out get `time` to end what lasts long.
+  void take_over_from(const Generation* previous, Millis time);
+  // The process stops within that time.
+  void drain(Millis time);
   // For exchanges, which keep the generation alive with it.
   std::shared_ptr<const exchange::Site> site() { return {shared_from_this(), &site_}; }
   const route::Target* find_target(std::string_view name) const override;
@@ -99,6 +102,7 @@ class Generation final : public route::TargetBook, public std::enable_shared_fro
 
   std::shared_ptr<const Configuration> configuration_;
   std::map<std::string, std::shared_ptr<HandlerHolder>, std::less<>> handlers_;
+  std::vector<std::shared_ptr<HandlerHolder>> retired_;  // by this generation; live as long as it does
   std::map<std::string, UpstreamHolder, std::less<>> upstreams_;
   std::map<std::string, std::unique_ptr<TargetHolder>, std::less<>>
       targets_;  // by "upstream.node", "rollout.x" …

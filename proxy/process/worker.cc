@@ -30,10 +30,11 @@ Worker::Worker(Child& child)
       in_flight_(child.workplace().segment(), child.place()),
       rollouts_(child.workplace().segment(), child.place()),
       front_({loop_, child.workplace().buffers(), child.workplace().counters(), rates_, in_flight_, rollouts_,
-              *this, static_cast<int>(child.place() - shm::kFirstWorkerSlot), child.worker_count()}),
-      clients_(loop_, child.workplace().buffers(), front_, *this),
+              *this, static_cast<int>(child.place() - shm::kFirstWorkerSlot), child.worker_count(),
+              Callback::to<&Worker::on_clients_changed>(this)}),
       quiet_timer_(loop_, Callback::to<&Worker::close_doors_when_quiet>(this)),
-      cut_timer_(loop_, Callback::to<&Worker::cut_all>(this)) {}
+      cut_timer_(loop_, Callback::to<&Worker::cut_all>(this)),
+      clients_(loop_, child.workplace().buffers(), front_, *this) {}
 
 Worker::~Worker() = default;
 
@@ -71,8 +72,8 @@ void Worker::on_client(Door& door, int fd, const net::IpAddress& peer) {
 }
 
 void Worker::on_clients_changed() {
-  child_.slot().connections.store(clients_.count(), std::memory_order_relaxed);
-  bool full = clients_.count() >= most_clients_;
+  child_.slot().connections.store(connections(), std::memory_order_relaxed);
+  bool full = connections() >= most_clients_;
   if (full != full_) open_or_pause();
   finish_if_empty();
 }
@@ -80,7 +81,7 @@ void Worker::on_clients_changed() {
 // Who cannot be served waits in the kernel's queue, where other workers find him.
 void Worker::open_or_pause() {
   bool was_full = full_;
-  full_ = clients_.count() >= most_clients_;
+  full_ = connections() >= most_clients_;
   if (full_ && !was_full)
     LOG(warn, "worker_connections ({}) reached: new clients have to wait", most_clients_);
   for (auto& [address, door] : doors_) {
@@ -105,6 +106,7 @@ void Worker::on_drain(Millis time) {
   draining_ = true;
   front_.set_draining(true);
   clients_.drain();
+  generation_->drain(time);
   cut_timer_.start(time);
   closing_since_ = loop_.now();
   close_doors_when_quiet();
@@ -135,7 +137,7 @@ void Worker::cut_all() {
 }
 
 void Worker::finish_if_empty() {
-  if (draining_ && doors_.empty() && clients_.count() == 0) child_.finish();
+  if (draining_ && doors_.empty() && connections() == 0) child_.finish();
 }
 
 }  // namespace banyan::process

@@ -42,6 +42,7 @@ class Worker final : public Role,
   void on_clients_changed() override;
   void write_access(std::string_view line) override;
 
+  size_t connections() const { return clients_.count() + front_.handed_over(); }
   void open_doors(const NamedFds& sockets);
   void open_or_pause();
   void close_doors_when_quiet();
@@ -54,8 +55,6 @@ class Worker final : public Role,
   shm::InFlight in_flight_;
   shm::RolloutStatistics rollouts_;
   exchange::Front front_;
-  Clients clients_;
-  std::shared_ptr<Generation> generation_;
   LogFile* access_log_ = nullptr;
   std::map<std::string, std::unique_ptr<Door>> doors_;
   event::Timer quiet_timer_;
@@ -65,6 +64,9 @@ class Worker final : public Role,
   bool full_ = false;
   bool draining_ = false;
   bool cut_ = false;
+  // Destroyed first of all: the clients, and then the handlers with the connections they have taken over.
+  std::shared_ptr<Generation> generation_;
+  Clients clients_;
 };
 
 }  // namespace banyan::process

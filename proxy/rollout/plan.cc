@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/stable_hash.h"
 #include "rollout/bucket.h"
 
 namespace banyan::rollout {
@@ -26,6 +27,12 @@ Plan make_plan(const config::Rollout& rollout) {
     plan.force_from = rollout.force->from;
   }
   return plan;
+}
+
+uint64_t bucket_recipe(const Plan& plan) {
+  uint64_t recipe = plan.seed;
+  for (const config::ClientKey& key : plan.sticky) recipe = stable_hash(key.text(), recipe);
+  return recipe;
 }
 
 std::string assigned_cookie(const Plan& plan, std::string_view key, bool secure) {

@@ -27,6 +27,10 @@ struct Plan {
 
 Plan make_plan(const config::Rollout& rollout);
 
+// Stands for how the plan makes a bucket of a request: two plans with the same recipe give every client the
+// same bucket.
+uint64_t bucket_recipe(const Plan& plan);
+
 // The cookie that keeps the bucket of a client without any key: a Set-Cookie value for
 // Decision::assigned_key. `secure` when the client came over TLS. One year, for the whole site, not readable
 // by scripts.

@@ -87,6 +87,8 @@ class FakeCall final : public handler::Call, private http::BodyReader::Listener 
   const std::optional<Error>& failure() const { return failure_; }
   TimePoint finished_at() const { return finished_at_; }
   bool continued() const { return continued_; }
+  // Who was to get the connection, if hand_over() was called; the test calls its take().
+  handler::Taker* taker() const { return taker_; }
   http::BodyPipe& request_pipe() { return request_pipe_; }
   http::BodyPipe& response_pipe() { return response_pipe_; }
 
@@ -100,6 +102,7 @@ class FakeCall final : public handler::Call, private http::BodyReader::Listener 
   void leave_continue_to_me() override {}
   void interim(const http::ResponseHead&) override { continued_ = true; }
   void respond(const http::ResponseHead& head) override;
+  void hand_over(const http::ResponseHead& head, handler::Taker& taker) override;
   http::BodyWriter& response_body() override;
   void fail(Error error) override;
   handler::Notes& notes() override { return notes_; }
@@ -119,6 +122,7 @@ class FakeCall final : public handler::Call, private http::BodyReader::Listener 
   http::BodyPipe request_pipe_;
   http::BodyPipe response_pipe_;
 
+  handler::Taker* taker_ = nullptr;
   bool responded_ = false;
   bool done_ = false;
   bool held_back_ = false;
@@ -199,6 +203,11 @@ inline void FakeCall::respond(const http::ResponseHead& head) {
   status_ = head.status;
   length_ = head.body;
   for (const http::Field& field : head.fields) fields_.emplace_back(field.name, field.value);
+}
+
+inline void FakeCall::hand_over(const http::ResponseHead& head, handler::Taker& taker) {
+  respond(head);
+  taker_ = &taker;
 }
 
 inline http::BodyWriter& FakeCall::response_body() {

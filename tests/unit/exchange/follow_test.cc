@@ -63,7 +63,7 @@ class FollowTest : public testing::Test {
   FakeMember& join(uint32_t bucket, uint32_t percent = 5000) {
     FakeMember& member = members_.emplace_back(bucket);
     const auto side = bucket < percent ? shm::Side::native : shm::Side::legacy;
-    follow_.add(member, {&target_.plan, bucket, percent, side});
+    follow_.add(member, "r", {rollout::bucket_recipe(target_.plan), bucket, percent, side});
     return member;
   }
   // Turns the loop for that time.
@@ -157,17 +157,17 @@ TEST_F(FollowTest, NobodyIsSentBackToANativeSideThatIsDown) {
 
 TEST_F(FollowTest, ThoseThatHealthHadSentToLegacyAreWhereARollbackWantsThem) {
   FakeMember& member = members_.emplace_back(10);
-  follow_.add(member, {&target_.plan, 10, 5000, shm::Side::legacy});
+  follow_.add(member, "r", {rollout::bucket_recipe(target_.plan), 10, 5000, shm::Side::legacy});
   order(0);
   run_for(300ms);
   EXPECT_EQ(member.moved, 0);
 }
 
 TEST_F(FollowTest, ANewSaltSaysNothingAboutOldBuckets) {
-  rollout::Plan old = target_.plan;
+  const uint64_t old = rollout::bucket_recipe(target_.plan);
   target_.plan.seed = rollout::seed_of("another");
   FakeMember& member = members_.emplace_back(10);
-  follow_.add(member, {&old, 10, 5000, shm::Side::native});
+  follow_.add(member, "r", {old, 10, 5000, shm::Side::native});
   order(0);
   run_for(300ms);
   EXPECT_EQ(member.moved, 0);
@@ -175,10 +175,8 @@ TEST_F(FollowTest, ANewSaltSaysNothingAboutOldBuckets) {
 
 TEST_F(FollowTest, AChangedStartValueOfTheConfigurationCountsToo) {
   rollout::state_cell(segment_, 1).write({});
-  rollout::Plan old = target_.plan;
-  old.percent = 5000;
   FakeMember& member = members_.emplace_back(10);
-  follow_.add(member, {&old, 10, 5000, shm::Side::native});
+  follow_.add(member, "r", {rollout::bucket_recipe(target_.plan), 10, 5000, shm::Side::native});
   target_.plan.percent = 0;
   follow_.switch_to(book_);
   run_until([&] { return member.moved == 1; });
@@ -204,7 +202,7 @@ TEST_F(FollowTest, AllWorkersTogetherKeepToTheRate) {
       Recording& client = clients.emplace_back();
       client.closes = &closes;
       client.loop = &loop_;
-      follow.add(client, {&target_.plan, 1, 5000, shm::Side::native});
+      follow.add(client, "r", {rollout::bucket_recipe(target_.plan), 1, 5000, shm::Side::native});
     }
   }
   order(0);

@@ -72,6 +72,11 @@ class InboundTest : public testing::Test, public StreamOpener, public InboundOwn
       test_.ends_.push_back(end);
       test_.stream_ = nullptr;
     }
+    void on_handed_over(std::unique_ptr<net::Stream> connection, std::string received) override {
+      test_.stream_ = nullptr;
+      test_.taken_ = std::move(connection);
+      test_.received_ = std::move(received);
+    }
 
    private:
     InboundTest& test_;
@@ -133,6 +138,8 @@ class InboundTest : public testing::Test, public StreamOpener, public InboundOwn
   std::unique_ptr<H1Inbound> connection_;
   InboundStream* stream_ = nullptr;
   std::optional<std::string> answer_at_once_;
+  std::unique_ptr<net::Stream> taken_;  // what was handed over
+  std::string received_;
   std::vector<StreamEnd> ends_;
   int opened_ = 0;
   int refused_ = 0;
@@ -192,6 +199,76 @@ TEST_F(InboundTest, MalformedHeadGets400AndTheConnectionEnds) {
   EXPECT_EQ(opened_, 0) << "nothing is handed on, not even what comes after";
   pair_.half_close();
   EXPECT_TRUE(run_until(loop_, [&] { return closed_; }));
+}
+
+constexpr std::string_view kUpgrade =
+    "GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n";
+
+struct NewListener final : net::Stream::Listener {
+  void on_readable() override { ++readable; }
+  void on_writable() override {}
+  int readable = 0;
+};
+
+TEST_F(InboundTest, HandsTheConnectionOverWithWhatCameBehindTheRequest) {
+  connect();
+  pair_.send(std::string(kUpgrade) + "first");
+  ASSERT_TRUE(run_until(loop_, [&] { return stream_ != nullptr; }));
+  ResponseHead head;
+  head.status = 101;
+  head.fields.add(FieldId::upgrade, "x");
+  stream_->hand_over(head);
+  EXPECT_FALSE(taken_) << "not inside the call";
+  const std::string got = receive_until("\r\n\r\n");
+  EXPECT_TRUE(got.starts_with("HTTP/1.1 101 ")) << got;
+  EXPECT_NE(got.find("Upgrade: x\r\n"), std::string::npos) << got;
+  ASSERT_TRUE(taken_);
+  EXPECT_TRUE(closed_) << "for its owner the connection is over";
+  EXPECT_TRUE(ends_.empty());
+  EXPECT_EQ(received_, "first");
+  NewListener listener;
+  taken_->hand_to(listener);
+  pair_.send("second");
+  ASSERT_TRUE(run_until(loop_, [&] { return listener.readable > 0; }));
+  char bytes[16];
+  EXPECT_EQ(taken_->read(bytes).bytes, 6u);
+  const iovec part{bytes, 6};
+  EXPECT_EQ(taken_->write({&part, 1}).bytes, 6u);
+  EXPECT_EQ(receive_until("second"), "second");
+}
+
+TEST_F(InboundTest, AnAnswerThatIsHandedOverEndsWithTheConnection) {
+  connect();
+  pair_.send(kGet);
+  ASSERT_TRUE(run_until(loop_, [&] { return stream_ != nullptr; }));
+  ResponseHead head;
+  head.status = 200;
+  head.body = {BodyKind::streamed, 0};
+  stream_->hand_over(head);
+  const std::string got = receive_until("\r\n\r\n");
+  EXPECT_NE(got.find("Connection: close\r\n"), std::string::npos) << got;
+  EXPECT_EQ(got.find("Transfer-Encoding"), std::string::npos) << got;
+  ASSERT_TRUE(taken_);
+  EXPECT_FALSE(pair_.closed);
+  taken_.reset();
+  EXPECT_TRUE(run_until(loop_, [&] {
+    pair_.receive();
+    return pair_.closed;
+  }));
+}
+
+TEST_F(InboundTest, WhoIsGoneIsNotHandedOver) {
+  connect();
+  pair_.send(kGet);
+  ASSERT_TRUE(run_until(loop_, [&] { return stream_ != nullptr; }));
+  close(std::exchange(pair_.peer, -1));
+  ResponseHead head;
+  head.status = 200;
+  head.body = {BodyKind::streamed, 0};
+  stream_->hand_over(head);
+  EXPECT_TRUE(run_until(loop_, [&] { return closed_; }));
+  EXPECT_FALSE(taken_);
+  EXPECT_EQ(ends_, std::vector{StreamEnd::client_gone});
 }
 
 TEST_F(InboundTest, BodyStopsAtTheHighWaterMarkAndGoesOn) {

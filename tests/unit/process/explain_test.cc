@@ -123,6 +123,7 @@ class FakeStream final : public http::InboundStream {
   void send_continue() override {}
   void interim(const http::ResponseHead&) override {}
   void respond(const http::ResponseHead&) override { responded_ = true; }
+  void hand_over(const http::ResponseHead&) override { FAIL() << "nothing here takes connections over"; }
   bool responded() const override { return responded_; }
   void keep_request_body(size_t) override {}
   bool can_rewind_request_body() const override { return true; }
