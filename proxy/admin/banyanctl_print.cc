@@ -213,12 +213,26 @@ std::string print_changed_rollout(const std::string& body) {
                      text(rollout, "state"));
 }
 
+namespace {
+
+// One word for all that speaks against a server; what an operator has said comes first.
+std::string server_state(const Json& upstream, const Json& server) {
+  if (text(server, "order") != "up") return text(server, "order");
+  if (text(server, "health") == "unhealthy") return "unhealthy";
+  if (text(server, "ejected") == "yes") return "ejected";
+  const std::string breaker = text(member(upstream, "breaker"), "state");
+  if (breaker == "open" || breaker == "half-open") return breaker;
+  return "up";
+}
+
+}  // namespace
+
 std::string print_upstreams(const std::string& body) {
   Table table(
-      {"UPSTREAM", "SERVER", "ORDER", "HEALTH", ">WEIGHT", ">ACTIVE", ">IDLE", ">REQUESTS", ">EJECTED"});
+      {"UPSTREAM", "SERVER", "STATE", "HEALTH", ">WEIGHT", ">ACTIVE", ">IDLE", ">REQUESTS", ">EJECTED"});
   for (const Json& upstream : list(parse(body), "upstreams")) {
     for (const Json& server : list(upstream, "servers")) {
-      table.add({text(upstream, "name"), text(server, "address"), text(server, "order"),
+      table.add({text(upstream, "name"), text(server, "address"), server_state(upstream, server),
                  text(server, "health"), text(server, "weight"), text(server, "active"), text(server, "idle"),
                  text(server, "requests"), text(server, "ejections")});
     }

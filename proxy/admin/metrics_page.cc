@@ -10,6 +10,7 @@
 
 #include "admin/views.h"
 #include "control/texts.h"
+#include "shm/breaker.h"
 #include "shm/metrics.h"
 #include "shm/processes.h"
 #include "shm/servers.h"
@@ -206,21 +207,53 @@ void write_rollouts(Text& page, const Sources& sources) {
   }
 }
 
-void write_servers(Text& page, const Sources& sources) {
-  const auto& upstreams = sources.backend.config().upstreams;
-  if (upstreams.empty()) return;
-  page.head("upstream_server_up", "gauge", "1 unless an order or a health check speaks against the server.");
-  for (const config::Upstream& upstream : upstreams) {
+// One line for each server.
+void write_server_gauge(Text& page, const Sources& sources, std::string_view name, std::string_view help,
+                        bool (*value)(const Sources& sources, uint32_t number)) {
+  page.head(name, "gauge", help);
+  for (const config::Upstream& upstream : sources.backend.config().upstreams) {
     for (const config::Server& server : upstream.servers) {
       const std::string address = server.address.text();
       const uint32_t number =
           sources.directory.find(shm::Kind::server, shm::server_name(upstream.name, address));
-      const bool up = shm::server_order(sources.segment, number) == shm::ServerOrder::up &&
-                      shm::server_health(sources.segment, number) != shm::ServerHealth::unhealthy;
-      page.line("upstream_server_up", label("upstream", upstream.name) + "," + label("server", address),
-                up ? 1 : 0);
+      page.line(name, label("upstream", upstream.name) + "," + label("server", address),
+                value(sources, number) ? 1 : 0);
     }
   }
+}
+
+void write_breakers(Text& page, const Sources& sources) {
+  const auto& upstreams = sources.backend.config().upstreams;
+  const auto has_breaker = [](const auto& upstream) { return upstream.breaker.has_value(); };
+  if (std::none_of(upstreams.begin(), upstreams.end(), has_breaker)) return;
+  page.head("upstream_breaker_state", "gauge", "1 for the state that the upstream's circuit breaker is in.");
+  for (const config::Upstream& upstream : upstreams) {
+    if (!upstream.breaker) continue;
+    const auto now =
+        shm::breaker_state(sources.segment, sources.directory.find(shm::Kind::upstream, upstream.name));
+    for (const auto state :
+         {shm::BreakerState::closed, shm::BreakerState::open, shm::BreakerState::half_open}) {
+      page.line("upstream_breaker_state",
+                label("upstream", upstream.name) + "," + label("state", shm::breaker_state_name(state)),
+                state == now ? 1 : 0);
+    }
+  }
+}
+
+void write_servers(Text& page, const Sources& sources) {
+  if (sources.backend.config().upstreams.empty()) return;
+  write_server_gauge(page, sources, "upstream_server_up",
+                     "1 unless an order or a health check speaks against the server.",
+                     [](const Sources& sources, uint32_t number) {
+                       return shm::server_order(sources.segment, number) == shm::ServerOrder::up &&
+                              shm::server_health(sources.segment, number) != shm::ServerHealth::unhealthy;
+                     });
+  write_server_gauge(page, sources, "upstream_server_ejected",
+                     "1 while the server is left out because requests failed.",
+                     [](const Sources& sources, uint32_t number) {
+                       return shm::Ejections(sources.segment, number).ejected(sources.clock.now());
+                     });
+  write_breakers(page, sources);
 }
 
 double unix_seconds(WallTime time) {

@@ -83,6 +83,9 @@ Answer order_server(const Sources& sources, const Request& request, shm::ServerO
     if (server.address.text() != address) continue;
     const uint32_t number = sources.directory.find(shm::Kind::server, shm::server_name(name, address));
     if (number == 0) return problem(503, "this server is not in use yet");
+    if (order == shm::ServerOrder::up && shm::server_order(sources.segment, number) != order) {
+      shm::set_server_recovered(sources.segment, number, sources.clock.now());
+    }
     shm::set_server_order(sources.segment, number, order);
     LOG(notice, "upstream {}: server {} is {} by order over {}", name, address, shm::server_order_name(order),
         request.door);

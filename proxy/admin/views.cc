@@ -9,6 +9,7 @@
 #include "admin/json.h"
 #include "config/config.h"
 #include "control/texts.h"
+#include "shm/breaker.h"
 #include "shm/processes.h"
 #include "shm/servers.h"
 #include "shm/tally.h"
@@ -32,6 +33,10 @@ uint64_t sum_of(const Totals& totals, shm::Metric metric, uint32_t first) {
 }
 
 Json seconds(std::chrono::microseconds time) { return std::chrono::duration<double>(time).count(); }
+
+double seconds_until(TimePoint when, TimePoint now) {
+  return std::max(0.0, std::chrono::duration<double>(when - now).count());
+}
 
 Json process_json(const shm::ProcessView& process) {
   Json json = {{"name", shm::process_name(process.slot)},         {"pid", process.pid},
@@ -91,15 +96,32 @@ Json server_json(const Sources& sources, const Totals& totals, const config::Ups
   const auto gauge = [&](Metric metric) {
     return static_cast<int64_t>(value_of(totals, shm::series_key(metric, number)));
   };
-  return {{"address", address},
-          {"weight", server.weight},
-          {"backup", server.backup},
-          {"order", shm::server_order_name(shm::server_order(sources.segment, number))},
-          {"health", shm::server_health_name(shm::server_health(sources.segment, number))},
-          {"active", gauge(Metric::upstream_connections_active)},
-          {"idle", gauge(Metric::upstream_connections_idle)},
-          {"requests", sum_of(totals, Metric::upstream_requests, number)},
-          {"ejections", sum_of(totals, Metric::upstream_ejections, number)}};
+  const TimePoint now = sources.clock.now();
+  const shm::Ejections ejections(sources.segment, number);
+  Json json = {{"address", address},
+               {"weight", server.weight},
+               {"backup", server.backup},
+               {"order", shm::server_order_name(shm::server_order(sources.segment, number))},
+               {"health", shm::server_health_name(shm::server_health(sources.segment, number))},
+               {"ejected", ejections.ejected(now)},
+               {"active", gauge(Metric::upstream_connections_active)},
+               {"idle", gauge(Metric::upstream_connections_idle)},
+               {"requests", sum_of(totals, Metric::upstream_requests, number)},
+               {"ejections", sum_of(totals, Metric::upstream_ejections, number)}};
+  if (ejections.ejected(now)) json["ejected_seconds"] = seconds_until(ejections.until(), now);
+  if (server.max_connections > 0) json["max_connections"] = server.max_connections;
+  return json;
+}
+
+Json breaker_json(const Sources& sources, const config::Breaker& rules, uint32_t number) {
+  const shm::Breaker breaker(
+      sources.segment, number,
+      {rules.failures, rules.requests, rules.window, rules.time, rules.time_max, rules.trials});
+  Json json = {{"state", shm::breaker_state_name(breaker.state())}};
+  if (breaker.state() == shm::BreakerState::open) {
+    json["open_seconds"] = seconds_until(breaker.open_until(), sources.clock.now());
+  }
+  return json;
 }
 
 // How many requests of the routes to this rollout went to that side.
@@ -196,10 +218,12 @@ Answer show_upstreams(const Sources& sources, const Request&) {
     for (const config::Server& server : upstream.servers) {
       servers.push_back(server_json(sources, totals, upstream, server));
     }
-    upstreams.push_back({{"name", upstream.name},
-                         {"balance", balance_name(upstream.balance)},
-                         {"pending", pending},
-                         {"servers", servers}});
+    Json json = {{"name", upstream.name},
+                 {"balance", balance_name(upstream.balance)},
+                 {"pending", pending},
+                 {"servers", servers}};
+    if (upstream.breaker) json["breaker"] = breaker_json(sources, *upstream.breaker, number);
+    upstreams.push_back(std::move(json));
   }
   return json_reply({{"upstreams", upstreams}});
 }

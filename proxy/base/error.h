@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/clock.h"
+
 namespace banyan {
 
 enum class Fault { client, upstream, handler, proxy };
@@ -24,6 +26,8 @@ struct Error {
   std::string message;
   // True when nothing of the request was handed over, so any request may be tried again elsewhere.
   bool nothing_sent = false;
+  // When it may be better, for the field Retry-After; zero: nobody knows.
+  Duration retry_after{};
 };
 
 // Shorthands for the common cases.

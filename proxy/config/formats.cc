@@ -178,6 +178,13 @@ Format<Millis> duration(Millis least, Millis most) {
       [](const Millis& value) { return quote(format_duration(value)); }};
 }
 
+Format<std::string> text_or_none(Format<std::string> format) {
+  format.print = [print = format.print](const std::string& value) {
+    return value.empty() ? std::string() : print(value);
+  };
+  return format;
+}
+
 Format<Millis> duration_or_none(Format<Millis> format) {
   format.print = [print = format.print](const Millis& value) {
     return value == Millis(0) ? std::string() : print(value);

@@ -28,6 +28,8 @@ std::string key_text(std::string_view key);
 Format<bool> flag();
 Format<std::string> text();
 Format<std::string> nonempty_text();
+// The same as the format, but an empty text, which stands for "none", is not printed.
+Format<std::string> text_or_none(Format<std::string> format = text());
 Format<double> number(double least, double most);
 // "250ms" "10s" "1h30m".
 Format<Millis> duration(Millis least = Millis(0), Millis most = kLongestDuration);

@@ -103,7 +103,8 @@ struct Client {
 struct Server {
   Address address;
   uint32_t weight = 1;
-  bool backup = false;  // used only when no other server can be
+  bool backup = false;           // used only when no other server can be
+  uint32_t max_connections = 0;  // requests under way at the same time, over all workers; 0: no limit
   Where where;
   bool operator==(const Server&) const = default;
 };
@@ -145,15 +146,28 @@ struct UpstreamRetry {
 // Passive health: what real requests say.
 struct Ejection {
   uint32_t failures = 5;  // in a row; 0 switches ejection off
-  Millis time = 10s;      // times the number of ejections so far
+  Millis time = 30s;      // times the number of ejections so far
   Millis time_max = 5min;
   uint32_t max_percent = 5000;  // of the group, hundredths of a percent; the last server is never ejected
   bool operator==(const Ejection&) const = default;
 };
 
+// Too many failures of the whole group, whichever server they came from.
+struct Breaker {
+  uint32_t failures = 5000;  // share of the requests that opens it, hundredths of a percent
+  uint32_t requests = 20;    // least within the window
+  Millis window = 10s;
+  Millis time = 5s;  // open for so long; doubled each time
+  Millis time_max = 1min;
+  uint32_t trials = 3;  // that must succeed before it closes
+  bool operator==(const Breaker&) const = default;
+};
+
 // Active health: what probes say.
 struct Health {
-  std::string path;  // begins with "/"
+  enum class Type { http, tcp };
+  Type type = Type::http;
+  std::string path;  // begins with "/"; for Type::http
   std::string host;  // empty: the server's address
   Millis interval = 5s;
   Millis timeout = 2s;
@@ -173,8 +187,10 @@ struct Upstream {
   UpstreamLimits limits;
   UpstreamRetry retry;
   Ejection ejection;
+  std::optional<Breaker> breaker;
   std::optional<Health> health;
-  Millis resolve = 30s;  // how often host names are looked up again
+  Millis slow_start = 0ms;  // how long a server that comes back gets less than its share
+  Millis resolve = 30s;     // how often host names are looked up again
   Where where;
   bool operator==(const Upstream&) const = default;
 };

@@ -21,7 +21,10 @@ const Section<Server>& server_section() {
            .required(),
        field("weight", &Server::weight, integer<uint32_t>(1, 1000),
              "Share of the requests, relative to the others."),
-       field("backup", &Server::backup, flag(), "Used only while no other server can be.")});
+       field("backup", &Server::backup, flag(), "Used only while no other server can be."),
+       field("max_connections", &Server::max_connections, integer<uint32_t>(0, 1'000'000),
+             "Most requests under way at this server at the same time, counted over all workers; 0 for no "
+             "limit. When all servers have theirs, requests wait as limits.pending and limits.queue say.")});
   return section;
 }
 
@@ -77,8 +80,10 @@ const Section<UpstreamLimits>& limits_section() {
       "limits", "What the group may use up, for each worker.",
       {field("connections", &UpstreamLimits::connections, integer<uint32_t>(1, 1'000'000),
              "Most open connections to the whole group."),
-       field("pending", &UpstreamLimits::pending, integer<uint32_t>(0, 1'000'000),
-             "Most requests that wait for a connection; one more is answered by 503."),
+       field(
+           "pending", &UpstreamLimits::pending, integer<uint32_t>(0, 1'000'000),
+           "Most requests that wait for a connection, or for a server below its max_connections; one more is "
+           "answered by 503."),
        field("queue", &UpstreamLimits::queue, duration(), "Longest wait for a connection. Answered by 503."),
        field("response_head", &UpstreamLimits::response_head, size(1024, 1 << 20),
              "Longest head of a response. Answered by 502.")});
@@ -108,12 +113,14 @@ const Section<UpstreamRetry>& retry_section() {
 
 const Section<Ejection>& ejection_section() {
   static const Section<Ejection> section(
-      "ejection", "Passive health: a server that fails real requests is left out for a while.",
+      "ejection",
+      "Passive health: a server that fails real requests is left out for a while. All workers count "
+      "together.",
       {field("failures", &Ejection::failures, integer<uint32_t>(0, 1'000'000),
              "Failures in a row (connection errors, time-outs, 502, 503, 504) that eject a server; 0 for "
              "never."),
        field("time", &Ejection::time, duration(1ms),
-             "How long it is left out the first time; twice as long the second time, and so on."),
+             "How long it is left out the first time; twice as long the second time, three times the third."),
        field("time_max", &Ejection::time_max, duration(1ms), "The longest it is left out."),
        field("max_percent", &Ejection::max_percent, percent(),
              "Most of the group that is left out at the same time, in percent. The last server never is.")},
@@ -125,16 +132,49 @@ const Section<Ejection>& ejection_section() {
   return section;
 }
 
+const Section<Breaker>& breaker_section() {
+  static const Section<Breaker> section(
+      "breaker",
+      "Circuit breaker: when too many requests to the group fail (connection errors, time-outs, 502, 503, "
+      "504), whichever server they went to, it opens, and requests are answered by 503 at once, with "
+      "Retry-After. After a while some requests are let through as a trial. All workers share it. A rollout "
+      "sends the share of a side whose breaker is open to the other one.",
+      {field("failures", &Breaker::failures,
+             checked<uint32_t>(percent(),
+                               [](const uint32_t& value) { return value == 0 ? "must be above 0" : ""; }),
+             "Share of failed requests that opens it, in percent."),
+       field("requests", &Breaker::requests, integer<uint32_t>(1, 1'000'000),
+             "Requests within the window, below which nothing is said."),
+       field("window", &Breaker::window, duration(100ms, 1h), "How far back requests count."),
+       field("time", &Breaker::time, duration(1ms, 1h),
+             "How long it stays open the first time; doubled each time until all was well for time_max."),
+       field("time_max", &Breaker::time_max, duration(1ms, 24h), "The longest it stays open."),
+       field("trials", &Breaker::trials, integer<uint32_t>(1, 1000),
+             "Requests that are let through then; it closes when so many have succeeded and opens again when "
+             "one fails.")},
+      [](Breaker& breaker, const Value& value) {
+        if (breaker.time > breaker.time_max) {
+          value.at(value.has("time") ? "time" : "time_max").error("time must not be above time_max");
+        }
+      });
+  return section;
+}
+
 const Section<Health>& health_section() {
   static const Section<Health> section(
-      "health", "Active health: each server is asked at intervals; 2xx and 3xx are good.",
-      {field("path", &Health::path,
-             checked<std::string>(
+      "health", "Active health: the controller asks each server at intervals.",
+      {field("type", &Health::type,
+             choice<Health::Type>({{"http", Health::Type::http}, {"tcp", Health::Type::tcp}}),
+             "\"http\" sends a GET, and 2xx and 3xx are good; for \"tcp\" it is enough that the server "
+             "accepts a "
+             "connection."),
+       field("path", &Health::path,
+             text_or_none(checked<std::string>(
                  text(),
-                 [](const std::string& value) { return value.starts_with('/') ? "" : "must begin with /"; }),
-             "What to GET.")
-           .required(),
-       field("host", &Health::host, text(), "The field Host of the probe. Empty: the server's address."),
+                 [](const std::string& value) { return value.starts_with('/') ? "" : "must begin with /"; })),
+             "What to GET. Required for type = \"http\"."),
+       field("host", &Health::host, text_or_none(),
+             "The field Host of the probe. Empty: the server's address."),
        field("interval", &Health::interval, duration(100ms), "From one probe to the next."),
        field("timeout", &Health::timeout, duration(10ms), "For a whole probe."),
        field("fall", &Health::fall, integer<uint32_t>(1, 1000),
@@ -143,6 +183,15 @@ const Section<Health>& health_section() {
       [](Health& health, const Value& value) {
         if (health.timeout > health.interval) {
           value.at(value.has("timeout") ? "timeout" : "interval").error("timeout must not be above interval");
+        }
+        const bool http = !value.has("type") || value.at("type").node().string == "http";
+        if (http && !value.has("path")) {
+          value.error("needs path, what is to be asked for, or type = \"tcp\"");
+        }
+        for (const char* key : {"path", "host"}) {
+          if (health.type == Health::Type::tcp && value.has(key)) {
+            value.at(key).error("has no meaning for type = \"tcp\"");
+          }
         }
       });
   return section;
@@ -190,14 +239,24 @@ const Section<Upstream>& upstream_section() {
        field("limits", &Upstream::limits, table(limits_section()), "Limits of the group."),
        field("retry", &Upstream::retry, table(retry_section()), "Further attempts."),
        field("ejection", &Upstream::ejection, table(ejection_section()), "Passive health."),
+       field("breaker", &Upstream::breaker, optional(table(breaker_section())),
+             "Circuit breaker. Without it none; {} has the defaults."),
        field("health", &Upstream::health, optional(table(health_section())),
              "Active health. Without it none."),
+       field("slow_start", &Upstream::slow_start, duration(Millis(0), 1h),
+             "How long a server that was ejected, unhealthy or taken out by order gets less than its weight "
+             "says "
+             "when it comes back: from a tenth to all of it. 0 for no such time; no effect with balance = "
+             "\"hash\"."),
        field("resolve", &Upstream::resolve, duration(1s, 24h),
              "How often names of servers are looked up again.")},
       [](Upstream& upstream, const Value& value) {
         check_servers(upstream, value);
         if (upstream.hash != ClientKey{} && upstream.balance != Upstream::Balance::hash) {
           value.at("hash").warn("has no effect without balance = \"hash\"");
+        }
+        if (upstream.slow_start > 0ms && upstream.balance == Upstream::Balance::hash) {
+          value.at("slow_start").warn("has no effect with balance = \"hash\"");
         }
       });
   return section;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "control/tcp_probe.h"
 #include "event/timer.h"
 #include "shm/servers.h"
 
@@ -31,13 +32,13 @@ net::FetchRequest probe_request(const config::Server& server, const config::Heal
 }  // namespace
 
 // One server.
-class HealthProbes::Probe final : private net::Fetcher::Listener {
+class HealthProbes::Probe final : private net::Fetcher::Listener, private TcpProbe::Listener {
  public:
   Probe(HealthProbes& probes, const config::Upstream& upstream, const config::Server& server)
       : here_(probes.here_),
         name_(shm::server_name(upstream.name, server.address.text())),
         upstream_(upstream.name),
-        address_(server.address.text()),
+        server_(server.address),
         rules_(*upstream.health),
         request_(probe_request(server, rules_)),
         number_(here_.directory.find(shm::Kind::server, name_)),
@@ -55,12 +56,25 @@ class HealthProbes::Probe final : private net::Fetcher::Listener {
  private:
   void ask() {
     next_ = here_.loop.now() + rules_.interval;
+    if (rules_.type == config::Health::Type::tcp) {
+      tcp_ = std::make_unique<TcpProbe>(here_.loop, here_.resolver, server_, rules_.timeout,
+                                        static_cast<TcpProbe::Listener&>(*this));
+      return;
+    }
     request_.deadline = here_.loop.now() + rules_.timeout;
     fetch_ = here_.fetcher.start(request_, *this);
   }
 
   void on_fetched(net::Fetch&, Result<net::FetchResponse> result) override {
-    bool good = is_good(result);
+    note(is_good(result), result ? fmt::format("answers {}", result->status) : result.error().message);
+  }
+
+  void on_probed(const Result<void>& result) override {
+    note(result.ok(), result ? std::string("accepts connections") : result.error().message);
+    tcp_.reset();
+  }
+
+  void note(bool good, const std::string& what) {
     here_.counters
         .counter(shm::Metric::upstream_probes, number_, good ? shm::Outcome::ok : shm::Outcome::failed)
         .add();
@@ -69,29 +83,30 @@ class HealthProbes::Probe final : private net::Fetcher::Listener {
     shm::ServerHealth before = shm::server_health(here_.segment, number_);
     bool known = before != shm::ServerHealth::unknown;
     if (good && before != shm::ServerHealth::healthy && (!known || in_a_row_ >= rules_.rise)) {
-      tell(shm::ServerHealth::healthy, known ? "is back" : "answers");
+      if (known) shm::set_server_recovered(here_.segment, number_, here_.loop.now());
+      tell(shm::ServerHealth::healthy, what);
     } else if (!good && before != shm::ServerHealth::unhealthy && in_a_row_ >= rules_.fall) {
-      tell(shm::ServerHealth::unhealthy,
-           result ? fmt::format("answers {}", result->status) : result.error().message);
+      tell(shm::ServerHealth::unhealthy, what);
     }
     timer_.start_at(next_);
   }
 
   void tell(shm::ServerHealth health, std::string_view why) {
     shm::set_server_health(here_.segment, number_, health);
-    LOG(notice, "upstream {}: server {} is {}: {}", upstream_, address_, shm::server_health_name(health),
-        why);
+    LOG(notice, "upstream {}: server {} is {}: {}", upstream_, server_.text(),
+        shm::server_health_name(health), why);
   }
 
   const Surroundings& here_;
   std::string name_;
   std::string upstream_;
-  std::string address_;
+  config::Address server_;
   config::Health rules_;
   net::FetchRequest request_;
   uint32_t number_;
   event::Timer timer_;
   std::unique_ptr<net::Fetch> fetch_;
+  std::unique_ptr<TcpProbe> tcp_;
   TimePoint next_{};
   uint32_t in_a_row_ = 0;
   bool last_good_ = true;

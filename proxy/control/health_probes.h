@@ -1,5 +1,5 @@
-// Active health: asks each server of an upstream with `health` at intervals and tells the workers through
-// shared memory.
+// Active health: asks each server of an upstream with `health` at intervals, by a GET or by connecting, and
+// tells the workers through shared memory.
 //
 //   unknown ── first answer ─▶ healthy ── `fall` failures in a row ─▶ unhealthy
 //                                 ▲────────── `rise` successes in a row ──────┘
@@ -15,6 +15,7 @@
 #include "config/schema.h"
 #include "event/loop.h"
 #include "net/fetch.h"
+#include "net/resolver.h"
 #include "shm/counters.h"
 #include "shm/directory.h"
 #include "shm/segment.h"
@@ -27,6 +28,7 @@ class HealthProbes {
   struct Surroundings {
     event::Loop& loop;
     net::Fetcher& fetcher;
+    net::Resolver& resolver;
     shm::Segment& segment;
     shm::Directory& directory;
     shm::Counters& counters;

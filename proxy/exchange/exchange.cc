@@ -89,7 +89,9 @@ bool Exchange::refused() {
   if (!refusal) return false;
   refused_ = true;
   front_.here_.counters.counter(shm::Metric::http_rejected, route().number(), refusal->reason).add();
-  answer_error(client_error(refusal->status, std::string(refusal->detail)), refusal->retry_after);
+  Error error = client_error(refusal->status, std::string(refusal->detail));
+  error.retry_after = refusal->retry_after;
+  answer_error(error);
   return true;
 }
 
@@ -266,7 +268,7 @@ void Exchange::answer(int status, std::string_view content_type, std::string_vie
   }
 }
 
-void Exchange::answer_error(const Error& error, Duration retry_after) {
+void Exchange::answer_error(const Error& error) {
   bool json = http::accepts_json(request().fields.get(http::FieldId::accept));
   // Only the client's own mistakes are explained to it; the rest is for the log.
   std::string_view detail =
@@ -277,8 +279,8 @@ void Exchange::answer_error(const Error& error, Duration retry_after) {
         http::FieldId::proxy_status,
         fmt::format("{}; error={}", site_->config->via.empty() ? "banyan" : site_->config->via, error.type));
   }
-  if (retry_after.count() > 0 || error.status == 503) {
-    auto seconds = std::max<int64_t>(1, std::chrono::ceil<std::chrono::seconds>(retry_after).count());
+  if (error.retry_after.count() > 0 || error.status == 503) {
+    auto seconds = std::max<int64_t>(1, std::chrono::ceil<std::chrono::seconds>(error.retry_after).count());
     fields.add_copy(http::FieldId::retry_after, fmt::format("{}", seconds));
   }
   if (!error_) error_ = error;

@@ -68,7 +68,7 @@ class Exchange final : public http::StreamUser, private handler::Call, private L
   void prepare_fallback();
   bool may_fall_back(bool nothing_sent) const;
   bool fall_back(shm::FallbackReason reason, bool nothing_sent = false);
-  void answer_error(const Error& error, Duration retry_after = {});
+  void answer_error(const Error& error);
   void answer(int status, std::string_view content_type, std::string_view body, http::Fields& fields);
   void finish_head(http::ResponseHead& head);
   std::optional<HandedOver::Followed> followed() const;

@@ -20,8 +20,8 @@ Controller::Controller(Child& child)
     : child_(child),
       scratch_(make_scratch()),
       windows_(child.workplace().segment(), child.workplace().directory(), child.workplace().loop()),
-      probes_({child.workplace().loop(), child.workplace().fetcher(), child.workplace().segment(),
-               child.workplace().directory(), child.workplace().counters()}),
+      probes_({child.workplace().loop(), child.workplace().fetcher(), child.workplace().resolver(),
+               child.workplace().segment(), child.workplace().directory(), child.workplace().counters()}),
       hooks_({child.workplace().loop(), child.workplace().pool(), child.workplace().fetcher()}) {}
 
 Controller::~Controller() = default;

@@ -24,12 +24,15 @@ class Workplace {
   event::ThreadPool& pool() { return pool_; }
   BufferPools& buffers() { return buffers_; }
   net::Fetcher& fetcher() { return fetcher_; }
+  net::Resolver& resolver() { return resolver_; }
   shm::Segment& segment() { return segment_; }
   shm::Directory& directory() { return directory_; }
   shm::Counters& counters() { return counters_; }
   Generation::Surroundings surroundings() {
-    return {
-        services_, {loop_, buffers_, resolver_, segment_, directory_, counters_}, counters_, ticket_secret_};
+    return {services_,
+            {loop_, buffers_, resolver_, segment_, directory_, counters_, slot_},
+            counters_,
+            ticket_secret_};
   }
 
  private:

@@ -7,11 +7,14 @@
 //   CounterArea × 258     the counters of those processes; each writes its own
 //   RetiredArea           what dead workers had counted; written by the master only
 //   RolloutArea × 1024    one Cell for each rollout; written by the controller only
-//   ServerWords × 16384   orders and health for each server; written by the controller only
-//   RateSet × 65536       one word for each client and limit (GCRA); every worker writes, by compare-and-swap
-//   InFlightArea × 258    requests of each client under way, for concurrency limits; each writes its own
-//   RolloutMarks × 259    which rollouts each process (and the retired) has counted requests of
-//   StatisticsArea × 259  how requests of rollouts ended and how long they took, for gates; each writes its
+//   ServerWords × 16384   orders and health for each server, written by the controller; ejections, by all
+//   workers BreakerArea × 4096    the circuit breaker of each upstream; every worker writes, by
+//   compare-and-swap LoadArea × 258        requests under way at servers that have a limit; each process
+//   writes its own RateSet × 65536       one word for each client and limit (GCRA); every worker writes, by
+//   compare-and-swap InFlightArea × 258    requests of each client under way, for concurrency limits; each
+//   writes its own RolloutMarks × 259    which rollouts each process (and the retired) has counted requests
+//   of StatisticsArea × 259  how requests of rollouts ended and how long they took, for gates; each writes
+//   its
 //                         own; the last one is what dead workers had counted, written by the master only
 //   RegionTable           which part of the tail belongs to whom; written by the master only
 //   tail                  regions, for handlers that keep much (caches); mapped by those who use them
@@ -29,7 +32,7 @@
 namespace banyan::shm {
 
 inline constexpr uint64_t kMagic = 0x6e61796e61422101;  // "\x01!Banyan"
-inline constexpr uint32_t kVersion = 2;
+inline constexpr uint32_t kVersion = 3;
 
 inline constexpr uint32_t kWorkers = 256;
 inline constexpr uint32_t kMasterSlot = 0;
@@ -97,9 +100,26 @@ struct alignas(64) RolloutArea {
   std::array<std::byte, 512> bytes;
 };
 
-struct ServerWords {
-  HalfWord order;   // ServerOrder
-  HalfWord health;  // ServerHealth
+inline constexpr size_t kServerNumbers = 16384;
+struct alignas(32) ServerWords {
+  HalfWord order;      // ServerOrder
+  HalfWord health;     // ServerHealth
+  HalfWord failures;   // in a row, of all workers
+  HalfWord ejections;  // shortly after each other; each lasts longer
+  Word ejected_until;  // shared milliseconds; 0: never was
+  Word recovered;      // shared milliseconds: when an order or a probe brought it back; 0: never went away
+};
+
+// Circuit breaker of an upstream; see breaker.cc for the bits.
+inline constexpr size_t kBreakerSlices = 8;
+struct alignas(128) BreakerArea {
+  Word state;
+  Word trial;
+  std::array<Word, kBreakerSlices> slices;
+};
+
+struct alignas(4096) LoadArea {
+  std::array<HalfWord, kServerNumbers> requests;
 };
 
 inline constexpr size_t kRateSets = 1 << 16;
@@ -155,7 +175,9 @@ struct Layout {
   std::array<CounterArea, kSlots> counters;
   RetiredArea retired;
   std::array<RolloutArea, 1024> rollouts;
-  std::array<ServerWords, 16384> servers;
+  std::array<ServerWords, kServerNumbers> servers;
+  std::array<BreakerArea, 4096> breakers;
+  std::array<LoadArea, kSlots> loads;
   std::array<RateSet, kRateSets> rates;
   std::array<InFlightArea, kSlots> in_flight;
   std::array<RolloutMarks, kSlots + 1> marks;

@@ -134,6 +134,10 @@ constexpr std::array kRows = {
               kLabels<handler>},
     MetricRow{Metric::batch_hedges_won, "batch_hedges_won_total", counter,
               "Second attempts that were answered first.", kLabels<handler>},
+    MetricRow{Metric::upstream_breaker_openings, "upstream_breaker_openings_total", counter,
+              "How often the circuit breaker of an upstream opened.", kLabels<upstream>},
+    MetricRow{Metric::upstream_breaker_refused, "upstream_breaker_refused_total", counter,
+              "Requests that an open circuit breaker did not let through.", kLabels<upstream>},
 };
 
 constexpr bool in_order() {

@@ -62,6 +62,8 @@ enum class Metric : uint8_t {
   batch_retries,                // handler
   batch_hedges,                 // handler
   batch_hedges_won,             // handler
+  upstream_breaker_openings,    // upstream
+  upstream_breaker_refused,     // upstream
   count_of_metrics,
 };
 

@@ -94,6 +94,13 @@ CounterEntry* Retirement::find_or_append(uint64_t key) {
   return &retired.entries[index];
 }
 
+namespace {
+
+// Gives the pages back, which makes them zero; looking for what is not zero would fetch all of them.
+bool give_back_pages(void* area, size_t size) { return madvise(area, size, MADV_REMOVE) == 0; }
+
+}  // namespace
+
 void Retirement::reset_process(uint32_t slot) {
   ProcessSlot& process = layout_->processes[slot];
   process.state.store(0);
@@ -101,12 +108,15 @@ void Retirement::reset_process(uint32_t slot) {
   process.connections.store(0);
   process.requests.store(0);
   process.loop_lag.store(0);
-  // Gives the pages back, which makes them zero; looking for what is not zero would fetch all of them.
   InFlightArea& area = layout_->in_flight[slot];
-  if (madvise(&area, sizeof(area), MADV_REMOVE) != 0) {
+  if (!give_back_pages(&area, sizeof(area))) {
     for (InFlightSet& set : area.sets) {
       for (Word& word : set.words) word.store(0, std::memory_order_relaxed);
     }
+  }
+  LoadArea& load = layout_->loads[slot];
+  if (!give_back_pages(&load, sizeof(load))) {
+    for (HalfWord& word : load.requests) word.store(0, std::memory_order_relaxed);
   }
 }
 

@@ -12,7 +12,7 @@ constexpr int kPointsPerWeight = 160;
 
 // Load against weight, without division: a is less loaded than b.
 bool less_loaded(const Server& a, const Server& b) {
-  return uint64_t{a.active() + 1} * b.settings().weight < uint64_t{b.active() + 1} * a.settings().weight;
+  return int64_t{a.active() + 1} * b.share() < int64_t{b.active() + 1} * a.share();
 }
 
 }  // namespace
@@ -46,11 +46,10 @@ Server* Balancer::pick(std::span<Server* const> usable, uint64_t hash) {
 
 Server* Balancer::round_robin(std::span<Server* const> usable) {
   Server* best = nullptr;
-  int total = 0;
+  int64_t total = 0;
   for (Server* server : usable) {
-    int weight = static_cast<int>(server->settings().weight);
-    server->round_robin_credit += weight;
-    total += weight;
+    server->round_robin_credit += server->share();
+    total += server->share();
     if (!best || server->round_robin_credit > best->round_robin_credit) best = server;
   }
   best->round_robin_credit -= total;

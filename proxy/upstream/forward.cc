@@ -6,6 +6,8 @@
 #include "upstream/forward.h"
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 #include "base/log.h"
 #include "base/stable_hash.h"
@@ -32,9 +34,17 @@ class ForwardSession final : public handler::Session, private H1Outbound::User, 
     group_->retry_budget().on_request();
   }
 
-  ~ForwardSession() override { group_->stop_waiting(*this); }
+  ~ForwardSession() override {
+    group_->stop_waiting(*this);
+    if (pass_) group_->abandon(*pass_);
+  }
 
   void attempt() {
+    if (!pass_) {
+      Result<shm::Breaker::Pass> pass = group_->begin_attempt();
+      if (!pass) return fail_later(std::move(pass).error());
+      pass_ = *pass;
+    }
     Server* server = group_->pick(hash_, tried_);
     if (!server) {
       if (group_->still_resolving()) return wait_in_line();
@@ -43,7 +53,7 @@ class ForwardSession final : public handler::Session, private H1Outbound::User, 
     Result<std::optional<Lease>> leased = fresh_only_ ? group_->lease_new(*server) : group_->lease(*server);
     if (!leased) {
       count_connect(*server, shm::ConnectResult::other);
-      group_->note_failure(*server);
+      group_->note_failure(*server, take_pass());
       tried_ |= group_->place_of(*server);
       return fail_later(leased.error());
     }
@@ -59,11 +69,16 @@ class ForwardSession final : public handler::Session, private H1Outbound::User, 
   }
 
  private:
+  static Error no_place(std::string message) {
+    Error error = upstream_error(503, "connection_limit_reached", std::move(message));
+    error.retry_after = std::chrono::seconds(1);
+    return error;
+  }
+
+  shm::Breaker::Pass take_pass() { return std::exchange(pass_, std::nullopt).value_or(shm::Breaker::Pass()); }
+
   void wait_in_line() {
-    if (!group_->wait(*this)) {
-      return fail_later(
-          upstream_error(503, "connection_limit_reached", "too many requests wait for this upstream"));
-    }
+    if (!group_->wait(*this)) return fail_later(no_place("too many requests wait for this upstream"));
     if (!timer_.running()) timer_.start(group_->settings().limits.queue);
   }
 
@@ -74,8 +89,7 @@ class ForwardSession final : public handler::Session, private H1Outbound::User, 
     if (std::exchange(pausing_, false)) return attempt();
     group_->stop_waiting(*this);
     group_->here().counters.counter(shm::Metric::upstream_pending_timeouts, group_->number()).add();
-    call_.fail(
-        upstream_error(503, "connection_limit_reached", "waited too long for a connection to this upstream"));
+    call_.fail(no_place("waited too long for a connection to this upstream"));
   }
 
   // H1Outbound::User
@@ -95,7 +109,8 @@ class ForwardSession final : public handler::Session, private H1Outbound::User, 
       count_connect(lease_.server(), shm::ConnectResult::ok);
     }
     bool gateway_error = head.status == 502 || head.status == 503 || head.status == 504;
-    gateway_error ? group_->note_failure(lease_.server()) : group_->note_success(lease_.server());
+    gateway_error ? group_->note_failure(lease_.server(), take_pass())
+                  : group_->note_success(lease_.server(), take_pass());
     group_->here()
         .counters.counter(shm::Metric::upstream_requests, lease_.server().number(), head.status)
         .add();
@@ -117,7 +132,7 @@ class ForwardSession final : public handler::Session, private H1Outbound::User, 
     bool body_touched = lease_.connection().body_touched();
     bool stale = reused_ && error.type == "connection_terminated" && !responded_;
     if (error.fault != Fault::client && !stale) {
-      group_->note_failure(server);
+      group_->note_failure(server, take_pass());
       if (!reused_ && error.nothing_sent) count_connect(server, connect_result(error));
       if (error.type.starts_with("http_")) {
         group_->here().counters.counter(shm::Metric::upstream_bad_responses, server.number()).add();
@@ -151,7 +166,7 @@ class ForwardSession final : public handler::Session, private H1Outbound::User, 
     if (attempts_ >= group_->settings().retry.attempts) return false;
     bool harmless = error.nothing_sent || call_.retry() == handler::Retry::always ||
                     http::is_idempotent(call_.request().method);
-    if (!harmless || loop_.now() >= call_.deadline()) return false;
+    if (!harmless || loop_.now() >= call_.deadline() || (!pass_ && !group_->breaker_admits())) return false;
     if (group_->retry_budget().take()) return true;
     group_->here().counters.counter(shm::Metric::upstream_retries_refused, group_->number()).add();
     return false;
@@ -190,6 +205,7 @@ class ForwardSession final : public handler::Session, private H1Outbound::User, 
   event::Timer timer_;
   event::Deferred failure_notice_;
   Error failure_;
+  std::optional<shm::Breaker::Pass> pass_;  // of the attempt under way, until it told how it went
   TimePoint began_{};
   uint64_t hash_ = 0;
   Group::Tried tried_ = 0;

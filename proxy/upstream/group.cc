@@ -11,6 +11,8 @@ namespace {
 // Node closes an idle connection at the time it announced; a request must not be on its way then.
 constexpr Millis kIdleMargin{1'000};
 constexpr Millis kExpiryStep{250};
+// How often a line looks for places that other workers gave back.
+constexpr Millis kLookForPlaces{5};
 
 }  // namespace
 
@@ -58,6 +60,7 @@ Group::Group(const config::Upstream& settings, const Surroundings& here)
       retry_budget_(settings.retry.budget),
       expiry_(here.loop, Callback::to<&Group::on_expiry>(this)),
       line_notice_(here.loop, Callback::to<&Group::serve_line>(this)),
+      line_timer_(here.loop, Callback::to<&Group::serve_line>(this)),
       pending_gauge_(here.counters.counter(shm::Metric::upstream_pending, number_)) {
   outbound_.connect_timeout = settings.timeouts.connect;
   outbound_.response_timeout = settings.timeouts.response;
@@ -68,10 +71,17 @@ Group::Group(const config::Upstream& settings, const Surroundings& here)
   for (const config::Server& server : settings_.servers) {
     uint32_t number =
         here.directory.find(shm::Kind::server, shm::server_name(settings.name, server.address.text()));
-    servers_.push_back(std::make_unique<Server>(server, number, here.segment, here.counters));
+    servers_.push_back(std::make_unique<Server>(server, number, here.segment, here.counters, here.slot));
     find_addresses(*servers_.back());
+    limited_servers_ = limited_servers_ || server.max_connections > 0;
   }
   balancer_ = Balancer(settings.balance, servers_);
+  if (settings.breaker) {
+    const config::Breaker& rules = *settings.breaker;
+    breaker_.emplace(here.segment, number_,
+                     shm::Breaker::Rules{rules.failures, rules.requests, rules.window, rules.time,
+                                         rules.time_max, rules.trials});
+  }
 }
 
 Group::~Group() = default;
@@ -95,8 +105,9 @@ bool Group::still_resolving() const {
 }
 
 bool Group::available() const {
-  return std::any_of(servers_.begin(), servers_.end(),
-                     [](const auto& server) { return server->has_address() && server->allowed(); });
+  return breaker_admits() && std::any_of(servers_.begin(), servers_.end(), [](const auto& server) {
+           return server->has_address() && server->allowed();
+         });
 }
 
 Group::Tried Group::place_of(const Server& server) const {
@@ -106,24 +117,29 @@ Group::Tried Group::place_of(const Server& server) const {
   return 0;
 }
 
-size_t Group::usable(Tried tried, bool backup, bool even_ejected, std::vector<Server*>& out) const {
+// Fills usable_; false if there is none. Those with a place free are preferred to those without.
+bool Group::usable(Tried tried, bool backup, bool even_ejected) {
   TimePoint now = here_.loop.now();
-  out.clear();
+  usable_.clear();
+  size_t free = 0;
   for (size_t i = 0; i < servers_.size(); ++i) {
     Server& server = *servers_[i];
     if (i < 64 && (tried >> i & 1)) continue;
     if (server.settings().backup != backup || !server.has_address() || !server.allowed()) continue;
     if (!even_ejected && server.ejected(now)) continue;
-    out.push_back(&server);
+    server.update_share(now, settings_.slow_start);
+    usable_.push_back(&server);
+    if (limited_servers_ && !server.full()) std::swap(usable_[free++], usable_.back());
   }
-  return out.size();
+  if (free > 0) usable_.resize(free);
+  return !usable_.empty();
 }
 
 Server* Group::pick(uint64_t hash, Tried tried) {
   for (Tried avoided : {tried, Tried{0}}) {
     for (bool even_ejected : {false, true}) {
       for (bool backup : {false, true}) {
-        if (usable(avoided, backup, even_ejected, usable_) > 0) return balancer_.pick(usable_, hash);
+        if (usable(avoided, backup, even_ejected)) return balancer_.pick(usable_, hash);
       }
     }
     if (tried == 0) break;
@@ -135,18 +151,31 @@ Server* Group::pick(uint64_t hash, Tried tried) {
 // ----------------------------------------------------------------------------------------------------
 
 Result<std::optional<Lease>> Group::lease(Server& server) {
+  // Who comes now stands behind those who wait.
+  if (!line_.empty() && !turn_) return std::optional<Lease>();
+  if (!server.begin_request()) return std::optional<Lease>();
   if (auto connection = take_idle(server))
     return std::optional<Lease>(Lease(*this, server, std::move(connection)));
-  return lease_new(server);
+  return connect(server);
 }
 
 Result<std::optional<Lease>> Group::lease_new(Server& server) {
+  if (!server.begin_request()) return std::optional<Lease>();
+  return connect(server);
+}
+
+// A request of the server's has begun; it ends with the lease, or here.
+Result<std::optional<Lease>> Group::connect(Server& server) {
   if (settings_.limits.connections > 0 && open_connections_ >= settings_.limits.connections && !make_room()) {
+    server.end_request();
     return std::optional<Lease>();
   }
   const net::SocketAddress& address = server.next_address();
   Result<int> fd = net::open_connecting_socket(address);
-  if (!fd) return std::move(fd).error();
+  if (!fd) {
+    server.end_request();
+    return std::move(fd).error();
+  }
   ++open_connections_;
   auto connection = std::make_unique<http::H1Outbound>(
       here_.loop, here_.buffers, net::make_plain_stream(here_.loop, *fd), address, outbound_);
@@ -244,10 +273,16 @@ void Group::on_expiry() {
 // ---- the line
 // -------------------------------------------------------------------------------------------------------
 
+// Whose turn it was, and who found that another worker had been faster, stays the first.
 bool Group::wait(Waiter& waiter) {
   if (line_.size() >= settings_.limits.pending) return false;
-  line_.push_back(&waiter);
+  if (turn_ == &waiter) {
+    line_.push_front(&waiter);
+  } else {
+    line_.push_back(&waiter);
+  }
   pending_gauge_.add();
+  if (limited_servers_ && !line_timer_.running()) line_timer_.start(kLookForPlaces);
   return true;
 }
 
@@ -258,35 +293,97 @@ void Group::stop_waiting(Waiter& waiter) {
   pending_gauge_.subtract();
 }
 
-// One at a time: a turn that does not use the place schedules the next.
+bool Group::place_free() const {
+  const auto has_idle = [](const auto& server) { return !server->idle().empty(); };
+  if (settings_.limits.connections > 0 && open_connections_ >= settings_.limits.connections &&
+      std::none_of(servers_.begin(), servers_.end(), has_idle)) {
+    return false;
+  }
+  if (!limited_servers_) return true;
+  bool any = false;
+  for (const auto& server : servers_) {
+    if (!server->has_address() || !server->allowed()) continue;
+    any = true;
+    if (!server->full()) return true;
+  }
+  return !any;  // with nobody left to wait for, those in line are to be told
+}
+
+// One at a time: a turn that does not use the place leaves it to the next.
 void Group::serve_line() {
   if (line_.empty()) return;
-  Waiter* waiter = line_.front();
-  stop_waiting(*waiter);
-  bool more = !line_.empty() &&
-              (settings_.limits.connections == 0 || open_connections_ + 1 < settings_.limits.connections);
-  if (more) line_notice_.schedule();
-  waiter->on_turn();
+  if (place_free()) {
+    turn_ = line_.front();
+    stop_waiting(*turn_);
+    turn_->on_turn();
+    turn_ = nullptr;
+    if (!line_.empty() && place_free()) line_notice_.schedule();
+  }
+  if (limited_servers_ && !line_.empty()) line_timer_.start(kLookForPlaces);
 }
 
 // ---- passive health
 // -------------------------------------------------------------------------------------------------
 
-bool Group::may_eject_one() const {
+// Never the last one that could be used, and not more than the share of the group.
+bool Group::may_eject(const Server& server) const {
   TimePoint now = here_.loop.now();
-  auto ejected = static_cast<uint64_t>(std::count_if(
-      servers_.begin(), servers_.end(), [&](const auto& server) { return server->ejected(now); }));
-  return ejected + 1 < servers_.size() &&
-         (ejected + 1) * 10'000 <= uint64_t{settings_.ejection.max_percent} * servers_.size();
+  uint64_t ejected = 0, others = 0;
+  for (const auto& each : servers_) {
+    if (each.get() == &server) continue;
+    if (each->ejected(now)) {
+      ++ejected;
+    } else if (each->has_address() && each->allowed()) {
+      ++others;
+    }
+  }
+  return others > 0 && (ejected + 1) * 10'000 <= uint64_t{settings_.ejection.max_percent} * servers_.size();
 }
 
-void Group::note_failure(Server& server) {
-  if (server.note_failure(settings_.ejection, here_.loop.now(), may_eject_one())) {
+void Group::note_failure(Server& server, const shm::Breaker::Pass& pass) {
+  if (server.note_failure(settings_.ejection, here_.loop.now(), may_eject(server))) {
     LOG(warn, "upstream {}: server {} is set aside after {} failures in a row", settings_.name, server.name(),
         settings_.ejection.failures);
   }
+  note(pass, false);
 }
 
-void Group::note_success(Server& server) { server.note_success(settings_.ejection, here_.loop.now()); }
+void Group::note_success(Server& server, const shm::Breaker::Pass& pass) {
+  server.note_success(settings_.ejection, here_.loop.now());
+  note(pass, true);
+}
+
+// ---- the circuit breaker
+// --------------------------------------------------------------------------------------------
+
+bool Group::breaker_admits() const { return !breaker_ || breaker_->admits(here_.loop.now()); }
+
+Result<shm::Breaker::Pass> Group::begin_attempt() {
+  shm::Breaker::Pass pass;
+  if (!breaker_ || breaker_->admit(here_.loop.now(), pass)) return pass;
+  here_.counters.counter(shm::Metric::upstream_breaker_refused, number_).add();
+  Error error = upstream_error(503, "destination_unavailable", "the circuit breaker of the upstream is open");
+  error.retry_after = std::max<Duration>(breaker_->open_until() - here_.loop.now(), std::chrono::seconds(1));
+  return error;
+}
+
+void Group::note(const shm::Breaker::Pass& pass, bool good) {
+  if (!breaker_) return;
+  switch (breaker_->note(pass, good, here_.loop.now())) {
+    case shm::Breaker::Change::none:
+      break;
+    case shm::Breaker::Change::opened:
+      here_.counters.counter(shm::Metric::upstream_breaker_openings, number_).add();
+      LOG(warn, "upstream {}: the circuit breaker opens: too many requests fail", settings_.name);
+      break;
+    case shm::Breaker::Change::closed:
+      LOG(notice, "upstream {}: the circuit breaker closes: the upstream answers again", settings_.name);
+      break;
+  }
+}
+
+void Group::abandon(const shm::Breaker::Pass& pass) {
+  if (breaker_) breaker_->abandon(pass);
+}
 
 }  // namespace banyan::upstream

@@ -2,6 +2,7 @@
 //
 //   idle connections (newest first) ─ lease ─▶ in use ─ take_back ─▶ idle, or closed
 //   limit reached: requests wait in line for a connection (limits.pending, limits.queue)
+//   too many failures: the circuit breaker, which all workers share, lets nothing through for a while
 //
 // A group outlives reloads that do not change it, so its connections do.
 #pragma once
@@ -19,6 +20,7 @@
 #include "event/timer.h"
 #include "http/h1_outbound.h"
 #include "net/resolver.h"
+#include "shm/breaker.h"
 #include "shm/directory.h"
 #include "upstream/balance.h"
 #include "upstream/lease.h"
@@ -35,6 +37,7 @@ struct Surroundings {
   const shm::Segment& segment;
   shm::Directory& directory;
   shm::Counters& counters;
+  uint32_t slot;  // this worker's
 };
 
 class Group final : private http::H1Outbound::Keeper {
@@ -60,11 +63,18 @@ class Group final : private http::H1Outbound::Keeper {
   const config::Upstream& settings() const { return settings_; }
   uint32_t number() const { return number_; }  // in the directory
   std::span<const std::unique_ptr<Server>> servers() const { return servers_; }
-  // False while no server may be used: all are down, by order or by probe, or their names are unknown.
+  // False while no server may be used: all are down, by order or by probe, or their names are unknown, or the
+  // breaker is open.
   bool available() const;
 
+  // One attempt begins. Error: the breaker lets nothing through (503, with the time to try again). The pass
+  // goes back with note_success, note_failure or abandon.
+  Result<shm::Breaker::Pass> begin_attempt();
+  bool breaker_admits() const;
+
   // The server for a request, or null when there is none. Ejected servers are used when nothing else is left,
-  // and tried ones before nothing. `hash` is for Balance::hash.
+  // and tried ones before nothing. A server whose max_connections are in use is chosen only when all others
+  // are in the same way; lease() then says to wait. `hash` is for Balance::hash.
   Server* pick(uint64_t hash, Tried tried);
   // Names that are still being looked up for the first time may bring servers.
   bool still_resolving() const;
@@ -79,8 +89,9 @@ class Group final : private http::H1Outbound::Keeper {
   bool wait(Waiter& waiter);
   void stop_waiting(Waiter& waiter);
 
-  void note_failure(Server& server);
-  void note_success(Server& server);
+  void note_failure(Server& server, const shm::Breaker::Pass& pass);
+  void note_success(Server& server, const shm::Breaker::Pass& pass);
+  void abandon(const shm::Breaker::Pass& pass);
   RetryBudget& retry_budget() { return retry_budget_; }
   Random& random() { return random_; }
   const Surroundings& here() const { return here_; }
@@ -96,9 +107,12 @@ class Group final : private http::H1Outbound::Keeper {
   Millis idle_limit(const http::H1Outbound& connection) const;
   void on_expiry();
   void serve_line();
-  bool may_eject_one() const;
+  bool place_free() const;
+  bool may_eject(const Server& server) const;
+  void note(const shm::Breaker::Pass& pass, bool good);
+  Result<std::optional<Lease>> connect(Server& server);
   void find_addresses(Server& server);
-  size_t usable(Tried tried, bool backup, bool even_ejected, std::vector<Server*>& out) const;
+  bool usable(Tried tried, bool backup, bool even_ejected);
 
   config::Upstream settings_;
   Surroundings here_;
@@ -109,11 +123,15 @@ class Group final : private http::H1Outbound::Keeper {
   Balancer balancer_;
   RetryBudget retry_budget_;
   Random random_;
+  std::optional<shm::Breaker> breaker_;
   std::vector<Server*> usable_;  // of the pick under way; kept for its memory
   size_t open_connections_ = 0;
   std::deque<Waiter*> line_;
+  Waiter* turn_ = nullptr;        // whose turn it is just now
+  bool limited_servers_ = false;  // some have max_connections
   event::Timer expiry_;
   event::Deferred line_notice_;
+  event::Timer line_timer_;  // other workers do not tell that they gave a place back
   shm::Counter pending_gauge_;
 };
 

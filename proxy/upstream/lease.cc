@@ -5,9 +5,7 @@
 namespace banyan::upstream {
 
 Lease::Lease(Group& group, Server& server, std::unique_ptr<http::H1Outbound> connection)
-    : group_(&group), server_(&server), connection_(std::move(connection)) {
-  server.begin_request();
-}
+    : group_(&group), server_(&server), connection_(std::move(connection)) {}
 
 void Lease::end() {
   if (!connection_) return;

@@ -15,6 +15,7 @@ class Server;
 class Lease {
  public:
   Lease() = default;
+  // REQUIRES: server.begin_request() was granted; the lease ends that request.
   Lease(Group& group, Server& server, std::unique_ptr<http::H1Outbound> connection);
   Lease(Lease&& other) noexcept { *this = std::move(other); }
   Lease& operator=(Lease&& other) noexcept {

@@ -3,23 +3,41 @@
 #include <algorithm>
 
 namespace banyan::upstream {
+namespace {
+
+// Of a share; a weight is so many of them, so that a slow start has steps.
+constexpr int64_t kUnit = 1000;
+// A slow start begins with a tenth: with less, a server among many would see no request for long.
+constexpr int64_t kLeast = 10;
+
+shm::Ejections::Rules rules_of(const config::Ejection& rules) {
+  return {rules.failures, rules.time, rules.time_max};
+}
+
+}  // namespace
 
 Server::Server(const config::Server& settings, uint32_t number, const shm::Segment& segment,
-               shm::Counters& counters)
+               shm::Counters& counters, uint32_t slot)
     : settings_(settings),
       name_(settings.address.text()),
       number_(number),
       segment_(segment),
+      share_(settings.weight * kUnit),
+      ejections_(segment, number),
+      load_(segment, slot, number),
       active_gauge_(counters.counter(shm::Metric::upstream_connections_active, number)),
       idle_gauge_(counters.counter(shm::Metric::upstream_connections_idle, number)),
       ejection_counter_(counters.counter(shm::Metric::upstream_ejections, number)) {}
 
-void Server::begin_request() {
+bool Server::begin_request() {
+  if (limit() > 0 && !load_.enter(limit())) return false;
   ++active_;
   active_gauge_.add();
+  return true;
 }
 
 void Server::end_request() {
+  if (limit() > 0) load_.leave();
   --active_;
   active_gauge_.subtract();
 }
@@ -32,18 +50,24 @@ bool Server::allowed() const {
 }
 
 bool Server::note_failure(const config::Ejection& rules, TimePoint now, bool may_eject) {
-  ++failures_in_a_row_;
-  if (rules.failures == 0 || failures_in_a_row_ < rules.failures || ejected(now) || !may_eject) return false;
-  ++ejections_;
-  failures_in_a_row_ = 0;
-  ejected_until_ = now + std::min<Millis>(rules.time * ejections_, rules.time_max);
+  if (!ejections_.note_failure(rules_of(rules), now, may_eject)) return false;
   ejection_counter_.add();
   return true;
 }
 
 void Server::note_success(const config::Ejection& rules, TimePoint now) {
-  failures_in_a_row_ = 0;
-  if (ejections_ > 0 && now - ejected_until_ > rules.time_max) ejections_ = 0;
+  ejections_.note_success(rules_of(rules), now);
+}
+
+// Linear in time, as HAProxy's slowstart.
+void Server::update_share(TimePoint now, Millis slow_start) {
+  share_ = settings_.weight * kUnit;
+  if (slow_start.count() <= 0) return;
+  TimePoint since = ejections_.until();
+  if (auto recovered = shm::server_recovered(segment_, number_)) since = std::max(since, *recovered);
+  if (since == TimePoint{} || now - since >= slow_start) return;
+  const int64_t passed = std::max<int64_t>(std::chrono::duration_cast<Millis>(now - since).count(), 0);
+  share_ = std::max(share_ * passed / slow_start.count(), share_ / kLeast);
 }
 
 }  // namespace banyan::upstream

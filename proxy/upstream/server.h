@@ -1,4 +1,6 @@
-// One server of a group, as one worker knows it: address, load, passive health, idle connections.
+// One server of a group, as one worker knows it: address, load, health, share of the traffic, idle
+// connections. What the workers have in common (orders, ejections, requests under its limit) is in shared
+// memory.
 #pragma once
 
 #include <memory>
@@ -16,9 +18,9 @@ namespace banyan::upstream {
 
 class Server {
  public:
-  // `number` is the server's in the directory; segment and counters outlive it.
+  // `number` is the server's in the directory, `slot` this worker's; segment and counters outlive it.
   Server(const config::Server& settings, uint32_t number, const shm::Segment& segment,
-         shm::Counters& counters);
+         shm::Counters& counters, uint32_t slot);
 
   const std::string& name() const { return name_; }  // "127.0.0.1:3000"
   const config::Server& settings() const { return settings_; }
@@ -32,25 +34,34 @@ class Server {
 
   // Requests under way in this worker.
   uint32_t active() const { return active_; }
-  void begin_request();
+  // Its max_connections are in use, over all workers.
+  bool full() const { return limit() > 0 && load_.full(limit()); }
+  // False when it is full.
+  bool begin_request();
   void end_request();
 
   // No order of the operator and no probe speaks against it.
   bool allowed() const;
-  bool ejected(TimePoint now) const { return now < ejected_until_; }
+  bool ejected(TimePoint now) const { return ejections_.ejected(now); }
 
-  // What a request showed. Ejection needs `failures` of them in a row; returns true when the server is now
-  // ejected.
+  // What a request showed. Ejection needs `failures` of them in a row, in all workers together; returns true
+  // when this one ejected the server.
   bool note_failure(const config::Ejection& rules, TimePoint now, bool may_eject);
   void note_success(const config::Ejection& rules, TimePoint now);
+
+  // Its part of the traffic against that of the others, never 0: the weight, less while it starts slowly.
+  int64_t share() const { return share_; }
+  void update_share(TimePoint now, Millis slow_start);
 
   // Connections nobody uses, the oldest first.
   std::vector<std::unique_ptr<http::H1Outbound>>& idle() { return idle_; }
   void count_idle(int change);
 
-  int round_robin_credit = 0;  // for balance
+  int64_t round_robin_credit = 0;  // for balance
 
  private:
+  uint32_t limit() const { return settings_.max_connections; }
+
   config::Server settings_;
   std::string name_;
   uint32_t number_;
@@ -58,9 +69,9 @@ class Server {
   std::vector<net::SocketAddress> addresses_;
   size_t next_address_ = 0;
   uint32_t active_ = 0;
-  uint32_t failures_in_a_row_ = 0;
-  uint32_t ejections_ = 0;
-  TimePoint ejected_until_{};
+  int64_t share_;
+  shm::Ejections ejections_;
+  shm::ServerLoad load_;
   std::vector<std::unique_ptr<http::H1Outbound>> idle_;
   shm::Counter active_gauge_;
   shm::Counter idle_gauge_;

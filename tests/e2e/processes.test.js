@@ -68,8 +68,10 @@ test('connections of the other workers live on when one is killed', async (scope
     await client.write(get);
     await client.response();
   }
-  process.kill(banyan.workers()[0], 'SIGKILL');
-  await until(() => banyan.workers().length === 2, 'the new worker');
+  const [killed] = banyan.workers();
+  process.kill(killed, 'SIGKILL');
+  const replaced = (workers) => workers.length === 2 && !workers.includes(killed);
+  await until(() => replaced(banyan.workers()), 'the new worker');
   const left = clients.filter((client) => !client.source.ended);
   for (const client of left) {
     await client.write(get);

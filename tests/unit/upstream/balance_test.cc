@@ -24,7 +24,7 @@ class BalanceTest : public testing::Test {
     settings.address = {config::Address::Kind::ipv4, "127.0.0.1", port};
     settings.weight = weight;
     servers_.push_back(std::make_unique<Server>(settings, static_cast<uint32_t>(servers_.size()) + 1,
-                                                *segment_, *counters_));
+                                                *segment_, *counters_, shm::worker_slot(0)));
   }
   std::vector<Server*> all() {
     std::vector<Server*> usable;
@@ -113,6 +113,23 @@ TEST_F(BalanceTest, EjectionNeedsFailuresInARowAndGrows) {
   for (int i = 0; i < 3; ++i) server.note_failure(rules, now, true);
   EXPECT_TRUE(server.ejected(now + rules.time)) << "the second time lasts twice as long";
   EXPECT_FALSE(server.note_failure(rules, now + 3 * rules.time, false)) << "never the last one";
+}
+
+TEST_F(BalanceTest, AServerThatComesBackStartsSlowly) {
+  add(1, 1);
+  add(2, 1);
+  const TimePoint now = TimePoint(std::chrono::hours(1));
+  shm::set_server_recovered(*segment_, 2, now);
+  Balancer balancer(Balance::round_robin, servers_);
+  const auto second_of_1000 = [&](Millis after) {
+    for (auto& server : servers_) server->update_share(now + after, Millis(10'000));
+    int count = 0;
+    for (int i = 0; i < 1000; ++i) count += balancer.pick(all(), 0) == servers_[1].get();
+    return count;
+  };
+  EXPECT_NEAR(second_of_1000(Millis(0)), 91, 2) << "a tenth of the other's";
+  EXPECT_NEAR(second_of_1000(Millis(5'000)), 333, 2) << "half";
+  EXPECT_NEAR(second_of_1000(Millis(10'000)), 500, 2);
 }
 
 }  // namespace
