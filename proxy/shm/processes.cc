@@ -69,4 +69,11 @@ void set_process_state(Segment& segment, uint32_t slot, ProcessState state) {
   segment.layout().processes[slot].state.store(static_cast<uint32_t>(state), std::memory_order_release);
 }
 
+uint64_t process_life(const Segment& segment, uint32_t slot) {
+  const ProcessSlot& process = segment.layout().processes[slot];
+  // Pids have 22 bits at most; 42 bits of milliseconds reach into the year 2109.
+  return uint64_t{process.pid.load(std::memory_order_relaxed)} << 42 |
+         process.started.load(std::memory_order_relaxed);
+}
+
 }  // namespace banyan::shm

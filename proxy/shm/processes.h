@@ -37,4 +37,7 @@ std::vector<ProcessView> list_processes(const Segment& segment);
 void announce_process(Segment& segment, uint32_t slot, uint32_t pid, uint32_t generation, WallTime now);
 void set_process_state(Segment& segment, uint32_t slot, ProcessState state);
 
+// A number for the process that was announced last in that slot, which none before it had there; 0: none was.
+uint64_t process_life(const Segment& segment, uint32_t slot);
+
 }  // namespace banyan::shm

@@ -133,11 +133,7 @@ void SharedCache::purge(std::string_view key, bool as_prefix, TimePoint now) {
   std::atomic_thread_fence(std::memory_order_release);
   purge.time.store(time_word(now), std::memory_order_relaxed);
   purge.kind_and_size.store((as_prefix ? prefix : exact) << 16 | key.size(), std::memory_order_relaxed);
-  for (size_t at = 0; at < key.size(); at += 8) {
-    uint64_t word = 0;
-    std::memcpy(&word, key.data() + at, std::min<size_t>(8, key.size() - at));
-    purge.text[at / 8].store(word, std::memory_order_relaxed);
-  }
+  copy_in(purge.text.data(), key.data(), key.size());
   head_->purges.store(count + 1, std::memory_order_release);
 }
 

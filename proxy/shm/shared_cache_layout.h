@@ -4,11 +4,10 @@
 //   segment  entry, entry, … 0
 #pragma once
 
-#include <algorithm>
 #include <array>
-#include <cstring>
 
 #include "shm/shared_cache.h"
+#include "shm/words.h"
 
 namespace banyan::shm {
 
@@ -61,26 +60,6 @@ inline uint64_t time_word(TimePoint time) {
 }
 inline TimePoint time_of(uint64_t word) {
   return TimePoint(std::chrono::nanoseconds(static_cast<int64_t>(word)));
-}
-
-// Copies whole words first, so that nothing is read twice and races are defined.
-inline void copy_out(const Word* from, uint64_t offset, char* to, uint64_t size) {
-  const Word* word = from + offset / 8;
-  if (const uint64_t skip = offset % 8; skip > 0 && size > 0) {
-    const uint64_t value = word++->load(std::memory_order_relaxed);
-    const uint64_t count = std::min(size, 8 - skip);
-    std::memcpy(to, reinterpret_cast<const char*>(&value) + skip, count);
-    to += count;
-    size -= count;
-  }
-  for (; size >= 8; size -= 8, to += 8) {
-    const uint64_t value = word++->load(std::memory_order_relaxed);
-    std::memcpy(to, &value, 8);
-  }
-  if (size > 0) {
-    const uint64_t value = word->load(std::memory_order_relaxed);
-    std::memcpy(to, &value, size);
-  }
 }
 
 }  // namespace banyan::shm
