@@ -1,6 +1,7 @@
 // What a handler type brings: its name, its options' table, and how to make one.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -32,6 +33,8 @@ class Segment;
 
 namespace banyan::handler {
 
+class Bells;
+
 // What the worker lends to its handlers; outlives them.
 struct Services {
   event::Loop& loop;
@@ -43,6 +46,7 @@ struct Services {
   shm::Directory& directory;
   shm::Counters& counters;  // this worker's
   uint32_t slot;            // this worker's, in the segment
+  Bells& bells;             // wakes other workers
 };
 
 // One row of handlers/all_handlers.cc.
@@ -56,6 +60,9 @@ struct HandlerType {
   // How many bytes of shared memory the handlers of that entry want: a region of shm/regions.h under the
   // handler's name, there before make(). Null or 0: none.
   uint64_t (*shared_bytes)(const config::HandlerEntry& entry) = nullptr;
+  // Makes of zero bytes what that region begins as. Called by the master, once for each region that is new,
+  // before any process uses it. Null: zero is fine.
+  Result<void> (*format_shared)(const config::HandlerEntry& entry, std::span<std::byte> region) = nullptr;
 };
 
 }  // namespace banyan::handler

@@ -40,6 +40,7 @@ void close_foreign(Inheritance& inheritance, uint32_t place, const Fd& channel) 
   (place == shm::kControllerSlot ? inheritance.sockets : inheritance.admin_sockets).clear();
   std::vector<unsigned> keep = {static_cast<unsigned>(channel.get()),
                                 static_cast<unsigned>(inheritance.segment.fd())};
+  for (const Fd& fd : inheritance.bells) keep.push_back(static_cast<unsigned>(fd.get()));
   for (const NamedFds* fds : {&inheritance.logs, &inheritance.sockets, &inheritance.admin_sockets}) {
     for (const auto& [name, fd] : *fds) keep.push_back(static_cast<unsigned>(fd.get()));
   }
@@ -50,6 +51,12 @@ void close_foreign(Inheritance& inheritance, uint32_t place, const Fd& channel) 
 bool die_with(pid_t master) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   return getppid() == master;  // else it died before the line above
+}
+
+std::vector<int> numbers_of(const std::vector<Fd>& fds) {
+  std::vector<int> numbers;
+  for (const Fd& fd : fds) numbers.push_back(fd.get());
+  return numbers;
 }
 
 std::string role_name(uint32_t place) {
@@ -86,7 +93,7 @@ int live_as_child(Inheritance& inheritance, uint32_t place, Fd channel) {
 Child::Child(Inheritance& inheritance, uint32_t place, Fd channel)
     : inheritance_(inheritance),
       place_(place),
-      workplace_(inheritance.segment, place, inheritance.ticket_secret),
+      workplace_(inheritance.segment, place, inheritance.ticket_secret, numbers_of(inheritance.bells)),
       logs_(workplace_.loop()),
       channel_(workplace_.loop(), std::move(channel), Channel::Side::child, *this),
       second_(workplace_.loop(), Callback::to<&Child::on_second>(this)) {}

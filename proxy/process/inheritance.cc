@@ -139,8 +139,13 @@ Result<void> reserve_memory(const config::Config& config, shm::Directory& direct
       const uint64_t bytes = type.shared_bytes(entry);
       if (bytes == 0) continue;
       const uint32_t number = directory.find(shm::Kind::handler, entry.name);
-      auto reserved = shm::reserve_region(segment, shm::Kind::handler, number, bytes);
-      if (!reserved) return reserved;
+      auto is_new = shm::reserve_region(segment, shm::Kind::handler, number, bytes);
+      if (!is_new) return std::move(is_new).error();
+      if (!*is_new || !type.format_shared) continue;
+      auto region = shm::map_region(segment, shm::Kind::handler, number);
+      if (!region) return std::move(region).error();
+      auto formatted = type.format_shared(entry, region->bytes());
+      if (!formatted) return formatted;
     }
   }
   return {};

@@ -28,6 +28,7 @@ struct Inheritance {
   std::optional<User> user;   // whom children become; null: no change
   std::string ticket_secret;  // of TLS session tickets
   ProcessTitle title;
+  std::vector<Fd> bells;  // eventfds, one for each worker
   pid_t master = 0;
   uint32_t worker_count = 0;
 };

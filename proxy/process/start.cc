@@ -11,6 +11,7 @@
 #include <filesystem>
 
 #include "base/log.h"
+#include "handler/bells.h"
 #include "process/master.h"
 
 namespace banyan::process {
@@ -95,6 +96,9 @@ Result<void> open_everything(Inheritance& inheritance) {
   Result<NamedFds> logs = open_logs(inheritance.current->config.log, {}, true);
   if (!logs) return std::move(logs).error();
   inheritance.logs = std::move(*logs);
+  Result<std::vector<int>> bells = handler::make_bells(inheritance.worker_count);
+  if (!bells) return std::move(bells).error();
+  for (int fd : *bells) inheritance.bells.emplace_back(fd);
   return open_sockets(inheritance);
 }
 
@@ -133,6 +137,7 @@ int start_master(const CommandLine& line, const ProcessTitle& title) {
                           .user = std::move(*user),
                           .ticket_secret = {},
                           .title = title,
+                          .bells = {},
                           .master = getpid(),
                           .worker_count = count_workers(config)};
   if (Result<void> opened = open_everything(inheritance); !opened) {

@@ -4,6 +4,7 @@
 #include "base/buffer.h"
 #include "event/loop.h"
 #include "event/thread_pool.h"
+#include "handler/bells.h"
 #include "net/fetch.h"
 #include "net/resolver.h"
 #include "process/generation.h"
@@ -12,13 +13,15 @@ namespace banyan::process {
 
 class Workplace {
  public:
-  // The references outlive it. `slot` is this process's.
-  Workplace(shm::Segment& segment, uint32_t slot, std::string_view ticket_secret)
+  // The references outlive it. `slot` is this process's; `bells` the workers' eventfds, as handler::Bells
+  // wants them.
+  Workplace(shm::Segment& segment, uint32_t slot, std::string_view ticket_secret, std::vector<int> bells = {})
       : segment_(segment),
         slot_(slot),
         directory_(segment),
         counters_(segment, slot),
-        ticket_secret_(ticket_secret) {}
+        ticket_secret_(ticket_secret),
+        bells_(loop_, segment, std::move(bells), slot) {}
 
   event::Loop& loop() { return loop_; }
   event::ThreadPool& pool() { return pool_; }
@@ -45,12 +48,13 @@ class Workplace {
   shm::Counters counters_;
   std::string_view ticket_secret_;
   event::Loop loop_;
+  handler::Bells bells_;
   BufferPools buffers_;
   event::ThreadPool pool_{loop_, kPoolThreads};
   net::Fetcher fetcher_{loop_};
   net::Resolver resolver_{loop_, pool_, {}};
   handler::Services services_{loop_,    pool_,      buffers_,  fetcher_, resolver_,
-                              segment_, directory_, counters_, slot_};
+                              segment_, directory_, counters_, slot_,    bells_};
 };
 
 }  // namespace banyan::process

@@ -16,11 +16,13 @@
 //   of StatisticsArea × 259  how requests of rollouts ended and how long they took, for gates; each writes
 //   its
 //                         own; the last one is what dead workers had counted, written by the master only
+//   BellWords × 256       which workers were rung and have not looked yet; every process writes
 //   RegionTable           which part of the tail belongs to whom; written by the master only
 //   tail                  regions, for handlers that keep much (caches); mapped by those who use them
 //
 // Everything starts as zero bytes and zero always means "nothing yet". Only atomics are written after start,
-// and no process ever waits for another, so any of them may be killed at any instruction. A change of this
+// and no process ever waits for another (but see shm/event_log.h), so any of them may be killed at any
+// instruction. A change of this
 // file that moves or redefines bytes takes a new kVersion.
 #pragma once
 
@@ -32,7 +34,7 @@
 namespace banyan::shm {
 
 inline constexpr uint64_t kMagic = 0x6e61796e61422101;  // "\x01!Banyan"
-inline constexpr uint32_t kVersion = 3;
+inline constexpr uint32_t kVersion = 4;
 
 inline constexpr uint32_t kWorkers = 256;
 inline constexpr uint32_t kMasterSlot = 0;
@@ -155,6 +157,11 @@ struct alignas(64) RolloutMarks {
 };
 inline constexpr uint32_t kRetiredStatistics = kSlots;
 
+// See handler/bells.h.
+struct alignas(64) BellWord {
+  HalfWord rung;
+};
+
 // Behind Layout, in the same file. Untouched pages cost nothing, so there is room for every handler that ever
 // was; a region is never moved.
 inline constexpr uint64_t kTail = uint64_t{1} << 40;
@@ -182,6 +189,7 @@ struct Layout {
   std::array<InFlightArea, kSlots> in_flight;
   std::array<RolloutMarks, kSlots + 1> marks;
   std::array<StatisticsArea, kSlots + 1> statistics;
+  std::array<BellWord, kWorkers> bells;
   RegionTable regions;
 };
 // Addresses, not memory: what nobody touches is not there.

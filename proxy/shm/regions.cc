@@ -48,12 +48,12 @@ Region::~Region() {
   if (!bytes_.empty()) munmap(bytes_.data(), bytes_.size());
 }
 
-Result<void> reserve_region(Segment& segment, Kind kind, uint32_t number, uint64_t size) {
+Result<bool> reserve_region(Segment& segment, Kind kind, uint32_t number, uint64_t size) {
   RegionTable& table = segment.layout().regions;
   const uint64_t owner = owner_of(kind, number);
   const Entries found = find_entries(table, owner);
   size = round_up(size);
-  if (found.last && found.last->size.load(std::memory_order_relaxed) == size) return {};
+  if (found.last && found.last->size.load(std::memory_order_relaxed) == size) return false;
   const uint32_t count = table.count.load(std::memory_order_relaxed);
   if (count == table.entries.size() || size > sizeof(Layout) + kTail - found.end) {
     return proxy_error("too many shared memory regions since the start; restart to begin anew");
@@ -68,7 +68,7 @@ Result<void> reserve_region(Segment& segment, Kind kind, uint32_t number, uint64
   entry.offset.store(found.end, std::memory_order_relaxed);
   entry.size.store(size, std::memory_order_relaxed);
   table.count.store(count + 1, std::memory_order_release);
-  return {};
+  return true;
 }
 
 Result<Region> map_region(const Segment& segment, Kind kind, uint32_t number) {

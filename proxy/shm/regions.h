@@ -28,8 +28,9 @@ class Region {
 
 // Makes sure that the owner (a name in the directory) has a region of that size, rounded up to pages. Another
 // size than before gives another region; the memory of the one before the last goes back to the system, the
-// last one may still be in use. Master only. Error: too many or too large regions since the start.
-Result<void> reserve_region(Segment& segment, Kind kind, uint32_t number, uint64_t size);
+// last one may still be in use. True: the region is new, all zero. Master only. Error: too many or too large
+// regions since the start.
+Result<bool> reserve_region(Segment& segment, Kind kind, uint32_t number, uint64_t size);
 
 // Maps the owner's region. Errors: none was reserved; the kernel refuses.
 Result<Region> map_region(const Segment& segment, Kind kind, uint32_t number);

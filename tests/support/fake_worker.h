@@ -6,6 +6,7 @@
 #pragma once
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <memory>
 #include <span>
@@ -17,6 +18,7 @@
 #include "config/config.h"
 #include "event/loop.h"
 #include "event/thread_pool.h"
+#include "handler/bells.h"
 #include "handler/type.h"
 #include "net/fetch.h"
 #include "net/resolver.h"
@@ -44,8 +46,14 @@ class FakeWorker {
   shm::Segment segment{*shm::Segment::create()};
   shm::Directory directory{segment};
   shm::Counters counters{segment, shm::worker_slot(0)};
+  std::vector<int> bell_fds{*handler::make_bells(2)};  // workers 0, which this is, and 1
+  handler::Bells bells{loop, segment, bell_fds, shm::worker_slot(0)};
   handler::Services services{
-      loop, pool, buffers, fetcher, resolver, segment, directory, counters, shm::worker_slot(0)};
+      loop, pool, buffers, fetcher, resolver, segment, directory, counters, shm::worker_slot(0), bells};
+
+  ~FakeWorker() {
+    for (int fd : bell_fds) close(fd);
+  }
 
   // A handler of one of `types` from the keys of [handler.test].
   MadeHandler make(std::span<const handler::HandlerType> types, std::string_view keys) {
@@ -61,7 +69,12 @@ class FakeWorker {
       if (type.name != entry.type) continue;
       const uint32_t number = *directory.add(shm::Kind::handler, entry.name);
       if (const uint64_t bytes = type.shared_bytes ? type.shared_bytes(entry) : 0; bytes > 0) {
-        CHECK(shm::reserve_region(segment, shm::Kind::handler, number, bytes).ok());
+        const Result<bool> is_new = shm::reserve_region(segment, shm::Kind::handler, number, bytes);
+        CHECK(is_new.ok());
+        if (*is_new && type.format_shared) {
+          const Result<shm::Region> region = shm::map_region(segment, shm::Kind::handler, number);
+          CHECK(region.ok() && type.format_shared(entry, region->bytes()).ok());
+        }
       }
       Result<std::unique_ptr<handler::Handler>> result = type.make(entry, services);
       if (result.ok())
