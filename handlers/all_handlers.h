@@ -14,6 +14,7 @@ std::span<const handler::HandlerType> all_handlers();
 // Their rows, each in the file of its type.
 handler::HandlerType batch_fetch_type();
 handler::HandlerType echo_type();
+handler::HandlerType event_dispatch_type();
 handler::HandlerType shared_object_type();
 handler::HandlerType static_reply_type();
 

@@ -102,12 +102,17 @@ std::string Text::label_text(LabelValues values, uint32_t value) const {
     case LabelValues::fallback_reason:
     case LabelValues::reject_reason:
     case LabelValues::retry_reason:
+    case LabelValues::event_drop:
+    case LabelValues::event_close:
       return fixed("reason");
+    case LabelValues::event_transport:
+      return fixed("transport");
     case LabelValues::connect_result:
     case LabelValues::lua_result:
     case LabelValues::batch_result:
     case LabelValues::outcome:
     case LabelValues::cache_result:
+    case LabelValues::resume_result:
       return fixed("result");
   }
   return {};

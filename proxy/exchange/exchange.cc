@@ -152,6 +152,16 @@ http::BodyReader& Exchange::request_body() {
   return stream_.request_body();
 }
 
+std::string_view Exchange::mount() const {
+  const config::PathMatch& path = route().rules().path;
+  return path.kind == config::PathMatch::Kind::regex ? std::string_view() : std::string_view(path.value);
+}
+
+handler::Handler* Exchange::find_target(std::string_view name) {
+  const route::Target* target = site_->targets->find_target(name);
+  return target && target->endpoint ? target->endpoint->handler : nullptr;
+}
+
 handler::Retry Exchange::retry() const {
   switch (route().rules().retry) {
     case config::Route::Retry::off:

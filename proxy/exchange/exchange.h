@@ -47,6 +47,7 @@ class Exchange final : public http::StreamUser, private handler::Call, private L
   const http::RequestHead& request() const override { return stream_.head(); }
   const http::RequestHead& outbound() override;
   const handler::Client& client() const override { return identity_.client(); }
+  std::string_view mount() const override;
   TimePoint arrived() const override { return arrived_; }
   TimePoint deadline() const override { return deadline_; }
   http::BodyReader& request_body() override;
@@ -56,6 +57,7 @@ class Exchange final : public http::StreamUser, private handler::Call, private L
   void hand_over(const http::ResponseHead& head, handler::Taker& taker) override;
   http::BodyWriter& response_body() override { return stream_.response_body(); }
   void fail(Error error) override;
+  handler::Handler* find_target(std::string_view name) override;
   handler::Retry retry() const override;
   handler::Notes& notes() override { return notes_; }
 

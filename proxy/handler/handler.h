@@ -78,6 +78,8 @@ class Taker {
   ~Taker() = default;
 };
 
+class Handler;
+
 // One request in a handler's hands. Used on the loop's thread only; outlives its Session.
 class Call {
  public:
@@ -87,6 +89,9 @@ class Call {
   // hop-by-hop fields gone. Built on first use; lives as long as the call.
   virtual const http::RequestHead& outbound() = 0;
   virtual const Client& client() const = 0;
+  // How request().path begins by the route's own path: "/live/" for "/live/*", all of it for an exact one,
+  // nothing for a regular expression.
+  virtual std::string_view mount() const { return {}; }
   // When the request head arrived, and when the answer must be over (TimePoint::max(): no limit).
   virtual TimePoint arrived() const = 0;
   virtual TimePoint deadline() const = 0;
@@ -113,6 +118,10 @@ class Call {
   // Gives up: an error page before respond(), a broken-off response after it. At most once; the session may
   // be destroyed later in the same turn.
   virtual void fail(Error error) = 0;
+
+  // Another target of the same configuration, by "upstream.node" or "handler.x"; null for other names. Lives
+  // as long as the call.
+  virtual Handler* find_target(std::string_view /*name*/) { return nullptr; }
 
   // Whether the route allows to send the request again, see `retry` in banyan.toml(5).
   virtual Retry retry() const { return Retry::idempotent; }

@@ -21,6 +21,11 @@ constexpr Texts<8> kLuaResults = {"ok",     "runtime",    "wall",           "ins
                                   "memory", "bad_return", "unknown_target", "set_aside"};
 constexpr Texts<5> kBatchResults = {"ok", "not_found", "timeout", "error", "rejected"};
 constexpr Texts<4> kCacheResults = {"hit", "stale", "outdated", "miss"};
+constexpr Texts<4> kEventTransports = {"websocket", "envelope", "sse", "long_poll"};
+constexpr Texts<2> kEventDrops = {"queue_full", "closed"};
+constexpr Texts<10> kEventCloses = {"client",  "queue_full", "no_pong", "protocol", "too_fast",
+                                    "too_big", "rights",     "moved",   "drain",    "gap"};
+constexpr Texts<2> kResumeResults = {"complete", "gap"};
 constexpr Texts<2> kOutcomes = {"ok", "failed"};
 
 }  // namespace
@@ -56,6 +61,14 @@ std::span<const std::string_view> label_texts(LabelValues values) {
       return kOutcomes;
     case LabelValues::cache_result:
       return kCacheResults;
+    case LabelValues::event_transport:
+      return kEventTransports;
+    case LabelValues::event_drop:
+      return kEventDrops;
+    case LabelValues::event_close:
+      return kEventCloses;
+    case LabelValues::resume_result:
+      return kResumeResults;
   }
   return {};
 }

@@ -42,6 +42,29 @@ enum class BatchResult : uint8_t { ok, not_found, timeout, error, rejected };
 // What a look into a cache of objects gave; outdated: to be asked for again, with its ETag.
 enum class CacheResult : uint8_t { hit, stale, outdated, miss };
 
+enum class EventTransport : uint8_t { websocket, envelope, sse, long_poll };
+
+// Why a subscriber did not get an event: its queue was full, or the connection was closed with events
+// waiting.
+enum class EventDrop : uint8_t { queue_full, closed };
+
+// Why a subscriber's connection ended.
+enum class EventClose : uint8_t {
+  client,      // it went
+  queue_full,  // it did not read
+  no_pong,     // it did not answer
+  protocol,    // what it sent was wrong
+  too_fast,    // or too much
+  too_big,
+  rights,  // its token expired, or rights changed
+  moved,   // its rollout has moved it
+  drain,   // the process ends
+  gap,     // events are missing, which a plain WebSocket cannot be told
+};
+
+// Whether all events behind the place a subscriber named were there.
+enum class ResumeResult : uint8_t { complete, gap };
+
 enum class Outcome : uint8_t { ok, failed };
 
 // The sorts of values a label can have. `method` is numbered as http::Method, `code` is the status itself;
@@ -64,6 +87,10 @@ enum class LabelValues : uint8_t {
   batch_result,
   outcome,
   cache_result,
+  event_transport,
+  event_drop,
+  event_close,
+  resume_result,
 };
 
 // The texts of a fixed set in the order of its enum; empty for those of the directory and for code.

@@ -64,6 +64,14 @@ enum class Metric : uint8_t {
   batch_hedges_won,             // handler
   upstream_breaker_openings,    // upstream
   upstream_breaker_refused,     // upstream
+  events_connections,           // handler event_transport
+  events_deliveries,            // handler event_transport
+  events_dropped,               // handler event_drop
+  events_closed,                // handler event_close
+  events_resume,                // handler resume_result
+  events_queue_bytes,           // handler
+  events_too_fast,              // handler
+  events_delivery_time,         // handler
   count_of_metrics,
 };
 

@@ -29,7 +29,9 @@ namespace banyan::testing {
 struct FakeRequest {
   std::string method = "GET";
   std::string path = "/";
+  std::string mount = {};  // see Call::mount()
   std::string query = {};
+  std::string upgrade = {};
   std::vector<std::pair<std::string, std::string>> fields = {};
   // Sent at once. Nullopt: the test sends it, with send() and end_request().
   std::optional<std::string> body = std::string();
@@ -96,6 +98,7 @@ class FakeCall final : public handler::Call, private http::BodyReader::Listener 
   const http::RequestHead& request() const override { return head_; }
   const http::RequestHead& outbound() override { return head_; }
   const handler::Client& client() const override { return client_; }
+  std::string_view mount() const override { return said_.mount; }
   TimePoint arrived() const override { return arrived_; }
   TimePoint deadline() const override { return deadline_; }
   http::BodyReader& request_body() override { return request_pipe_.reader(); }
@@ -149,6 +152,7 @@ inline FakeCall::FakeCall(event::Loop& loop, FakeRequest request)
   head_.query = said_.query;
   head_.has_query = !said_.query.empty();
   head_.host = "example.org";
+  head_.upgrade = said_.upgrade;
   for (const auto& [name, value] : said_.fields) head_.fields.add(name, value);
   if (said_.announced) {
     head_.body = {http::BodyKind::sized, *said_.announced};

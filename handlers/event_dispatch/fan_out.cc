@@ -1,0 +1,84 @@
+#include "handlers/event_dispatch/fan_out.h"
+
+namespace banyan::handlers {
+namespace {
+
+constexpr size_t kEventsPerRound = 128;
+constexpr size_t kBytesPerRound = 256 * 1024;
+constexpr Millis kSlice{1};
+// Sends between two looks at the clock.
+constexpr unsigned kSendsPerLook = 16;
+
+}  // namespace
+
+FanOut::FanOut(event::Loop& loop, shm::EventLog& log, ChannelBook& book, Owner& owner)
+    : loop_(loop),
+      log_(log),
+      book_(book),
+      owner_(owner),
+      slice_(loop, Callback::to<&FanOut::run_slice>(this)),
+      cursor_(log.end()) {}
+
+void FanOut::run_slice() {
+  const TimePoint until = loop_.fresh_now() + kSlice;
+  bool idle = false;
+  do {
+    if (!under_way() && !read_round()) idle = true;
+  } while (!idle && deliver(until) && loop_.fresh_now() < until);
+  if (!idle) slice_.schedule_next_turn();
+  owner_.on_slice_end(idle);
+}
+
+// False when there was nothing.
+bool FanOut::read_round() {
+  shm::EventLog::Event event;
+  size_t bytes = 0;
+  for (size_t count = 0; count < kEventsPerRound && bytes < kBytesPerRound; ++count) {
+    const shm::EventLog::Next next = log_.next(cursor_, event);
+    if (next == shm::EventLog::Next::none) break;
+    if (next == shm::EventLog::Next::overrun) {
+      note_missed();
+      break;  // what follows is not consecutive to what was read
+    }
+    HubChannel* channel = book_.find(event.channel, event.id.epoch);
+    if (!channel) continue;
+    if (!channel->round) {
+      channel->round = std::make_unique<ChannelRound>(*channel);
+      channel->round->published = event.published;
+      touched_.push_back(channel);
+    }
+    channel->round->events.push_back({event.id, event.kind, std::string(event.data)});
+    bytes += event.data.size();
+  }
+  place_ = 0;
+  walking_ = false;
+  return !touched_.empty();
+}
+
+void FanOut::note_missed() {
+  book_.each([](Subscription& subscription) {
+    subscription.behind = 1;
+    subscription.listener->on_missed(subscription);
+  });
+}
+
+// False when the time is up and the round is not.
+bool FanOut::deliver(TimePoint until) {
+  unsigned sends = 0;
+  for (; place_ < touched_.size(); ++place_, walking_ = false) {
+    HubChannel& channel = *touched_[place_];
+    if (!walking_) book_.walk = channel.first;
+    walking_ = true;
+    while (Subscription* subscription = book_.walk) {
+      book_.walk = subscription->next;
+      subscription->listener->on_events(*subscription, *channel.round);
+      if (++sends % kSendsPerLook == 0 && book_.walk && loop_.fresh_now() >= until) return false;
+    }
+    owner_.on_delivered(channel, *channel.round);
+    book_.end_round(channel);
+  }
+  touched_.clear();
+  return true;
+}
+
+}  // namespace banyan::handlers

@@ -1,0 +1,56 @@
+// Brings what is new in the log to the subscribers of this worker, in rounds:
+//
+//   read up to 128 events ─▶ by channel ─▶ each subscriber gets all of its channel at once ─▶ next round
+//
+// The more comes, the more goes out in one send. A round is done in slices of a millisecond, so that a
+// channel with very many subscribers does not hold up everything else in this worker.
+#pragma once
+
+#include <vector>
+
+#include "base/callback.h"
+#include "event/deferred.h"
+#include "event/loop.h"
+#include "handlers/event_dispatch/channel_book.h"
+
+namespace banyan::handlers {
+
+class FanOut {
+ public:
+  class Owner {
+   public:
+    // A channel's events have been given to all its subscribers. From the loop.
+    virtual void on_delivered(const HubChannel& channel, const ChannelRound& round) = 0;
+    // A slice is over: what was put off goes out. `idle`: nothing is left to deliver.
+    virtual void on_slice_end(bool idle) = 0;
+
+   protected:
+    ~Owner() = default;
+  };
+
+  // All outlive this. Begins behind the newest event.
+  FanOut(event::Loop& loop, shm::EventLog& log, ChannelBook& book, Owner& owner);
+
+  // There may be something new.
+  void wake() { slice_.schedule(); }
+  // A round is being delivered: listeners may be told more of what is older than now.
+  bool under_way() const { return !touched_.empty(); }
+
+ private:
+  void run_slice();
+  bool read_round();
+  void note_missed();
+  bool deliver(TimePoint until);
+
+  event::Loop& loop_;
+  shm::EventLog& log_;
+  ChannelBook& book_;
+  Owner& owner_;
+  event::Deferred slice_;
+  uint64_t cursor_;
+  std::vector<HubChannel*> touched_;  // those with events in this round
+  size_t place_ = 0;                  // which of them is being walked over
+  bool walking_ = false;              // its walk has begun
+};
+
+}  // namespace banyan::handlers

@@ -1,0 +1,48 @@
+// One event_dispatch handler in one worker: which request is what, and who may.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "handler/type.h"
+#include "handlers/event_dispatch/channel_names.h"
+#include "handlers/event_dispatch/hub.h"
+#include "handlers/event_dispatch/options.h"
+#include "handlers/event_dispatch/rights.h"
+
+namespace banyan::config {
+struct HandlerEntry;
+}
+
+namespace banyan::handlers {
+
+class EventDispatch final : public handler::Handler {
+ public:
+  // Errors: no shared memory for the log; a key for tokens that is none.
+  static Result<std::unique_ptr<handler::Handler>> make(const config::HandlerEntry& entry,
+                                                        handler::Services& services);
+
+  std::unique_ptr<handler::Session> open(handler::Call& call) override;
+  void succeed(handler::Handler& predecessor) override;
+  void drain(Duration time) override { hub_->drain(time); }
+
+ private:
+  EventDispatch(handler::Services& services, std::shared_ptr<EventHub> hub, std::unique_ptr<Rights> rights)
+      : services_(services), hub_(std::move(hub)), rights_(std::move(rights)) {}
+
+  std::unique_ptr<handler::Session> open_channel(handler::Call& call, const std::string& channel);
+  std::unique_ptr<handler::Session> open_page(handler::Call& call, const EventPlace& place);
+  std::unique_ptr<handler::Session> subscribe(handler::Call& call, const std::string& channel);
+  std::unique_ptr<handler::Session> authorize(handler::Call& call, EventQuery query, Grant grant);
+  std::unique_ptr<handler::Session> join(handler::Call& call, const EventQuery& query, Grant grant);
+  std::unique_ptr<handler::Session> refuse(handler::Call& call, const Error& error);
+  void answer_preflight(handler::Call& call);
+
+  handler::Services& services_;
+  std::shared_ptr<EventHub> hub_;
+  std::unique_ptr<Rights> rights_;
+  // What a reload that changed the size of the log has left behind: it sends its subscribers to the new one.
+  std::shared_ptr<EventHub> former_;
+};
+
+}  // namespace banyan::handlers

@@ -1,0 +1,148 @@
+#include "handlers/event_dispatch/options.h"
+
+#include "config/formats.h"
+
+namespace banyan::handlers {
+namespace {
+
+using namespace std::chrono_literals;
+
+// The ring keeps no event that is longer than a sixteenth of it.
+constexpr uint64_t kRingPerEvent = 16;
+
+const config::Section<HistoryOptions>& history_section() {
+  static const config::Section<HistoryOptions> section(
+      "history",
+      "What subscribers that come back can be sent again. What is older than either limit, or was pushed out "
+      "of memory by other events, is a gap, which they are told about.",
+      {config::field("messages", &HistoryOptions::messages, config::integer<uint32_t>(0, 1'000'000),
+                     "The newest events of each channel."),
+       config::field("age", &HistoryOptions::age, config::duration(0ms, 7 * 24h), "Since they came.")});
+  return section;
+}
+
+const config::Section<QueueOptions>& queue_section() {
+  static const config::Section<QueueOptions> section(
+      "queue", "What waits for a subscriber that does not read as fast as events come.",
+      {config::field("bytes", &QueueOptions::bytes, config::size(1024, uint64_t{1} << 30),
+                     "Most bytes for one connection, beside the 16k or so that the kernel holds."),
+       config::field("messages", &QueueOptions::messages, config::integer<uint32_t>(1, 1'000'000),
+                     "Most messages for one connection."),
+       config::field(
+           "when_full", &QueueOptions::when_full,
+           config::choice<WhenFull>({{"close", WhenFull::close}, {"drop_oldest", WhenFull::drop_oldest}}),
+           "Whether the connection is closed then (WebSocket: 1013), or its oldest messages are left "
+           "out, which banyan.v1 and event streams announce."),
+       config::field("total", &QueueOptions::total, config::size(1 << 20, uint64_t{1} << 40),
+                     "Most memory that what waits for all connections of a worker may take. An event that "
+                     "waits for many is there once. When it is used up, every queue is full.")});
+  return section;
+}
+
+std::string authorize_problem(const std::string& text) {
+  const size_t dot = text.find('.');
+  const size_t slash = text.find('/');
+  const bool good = (text.starts_with("upstream.") || text.starts_with("handler.")) && slash != text.npos &&
+                    slash > dot + 1;
+  return good ? "" : "must be a target and a path: \"upstream.node/may-listen\"";
+}
+
+void check_rights(SubscribeOptions& options, const config::Value& value) {
+  if (!options.jwt_secret.empty() && !options.jwt_public_key.empty()) {
+    value.at("jwt_public_key").error("there is a jwt_secret already; only one of them can be");
+  }
+  for (const char* key : {"audience", "claim"}) {
+    if (value.has(key) && !options.wants_token()) {
+      value.at(key).error("has no effect without jwt_secret or jwt_public_key");
+    }
+  }
+}
+
+const config::Section<SubscribeOptions>& subscribe_section() {
+  using Options = SubscribeOptions;
+  static const config::Section<Options> section(
+      "subscribe", "Who may subscribe. A reload applies changes to those who are connected, too.",
+      {config::field("jwt_secret", &Options::jwt_secret, config::secret(),
+                     "Subscribers need a JSON Web Token signed with this secret (HS256, HS384, HS512). It is "
+                     "looked for in Authorization: Bearer, in \"access_token\" of the query, and in the "
+                     "WebSocket subprotocol \"access_token.TOKEN\"."),
+       config::field("jwt_public_key", &Options::jwt_public_key, config::file(),
+                     "The same, signed with the private key that belongs to this RSA or EC key, PEM (RS256, "
+                     "ES256 and their longer kin)."),
+       config::field("audience", &Options::audience, config::nonempty_text(),
+                     "Must be among the \"aud\" of tokens."),
+       config::field("claim", &Options::claim, config::nonempty_text(),
+                     "The claim with the channels a token allows: a string or a list; \"*\" stands for any "
+                     "characters. A token without it allows none."),
+       config::field(
+           "origins", &Options::origins, config::list(config::nonempty_text(), true),
+           "Pages of these origins may subscribe, in lower case, as browsers say them in Origin; "
+           "\"*\" stands for any characters. Others get 403; clients that send no Origin are no "
+           "browsers. Without the list every page may, or with authorize, which may rely on cookies, "
+           "those of the same host."),
+       config::field(
+           "authorize", &Options::authorize,
+           config::checked<std::string>(config::nonempty_text(), authorize_problem),
+           "A target and a path that is asked before each subscription, \"upstream.node/may-listen\": "
+           "a GET with the client's own fields, X-Original-URI and X-Original-Method. Answers 2xx "
+           "allow it, 401 and 403 are passed on, others are 500.")},
+      check_rights);
+  return section;
+}
+
+void check_options(EventDispatchOptions& options, const config::Value& value) {
+  if (options.queue.bytes < options.max_message) {
+    value.at("queue").error("bytes must not be less than max_message");
+  }
+  if (options.max_message > options.memory / kRingPerEvent) {
+    value.at("max_message").error("must not be more than a sixteenth of memory");
+  }
+}
+
+}  // namespace
+
+const config::Section<EventDispatchOptions>& event_dispatch_section() {
+  using Options = EventDispatchOptions;
+  static const config::Section<Options> section(
+      "event_dispatch",
+      "Sends events to everybody who listens to their channel, by WebSocket, event stream or long-poll.",
+      {config::field("memory", &Options::memory, config::size(64 << 10, uint64_t{64} << 30),
+                     "Shared memory for the events of all channels, which is their history, too. Another "
+                     "value makes a new, empty one at the reload."),
+       config::field("channels", &Options::channels, config::integer<uint32_t>(16, 16 << 20),
+                     "Most channels. Beyond them, those without subscribers that were silent for the longest "
+                     "time are forgotten. Another value begins anew, as with memory."),
+       config::field("history", &Options::history, config::table(history_section()),
+                     "What can be sent again."),
+       config::field("queue", &Options::queue, config::table(queue_section()),
+                     "What waits for slow readers."),
+       config::field("ping", &Options::ping, config::duration(1s, 1h),
+                     "How often a silent connection is asked whether it is still there (WebSocket ping, a "
+                     "comment in event streams), give or take a tenth."),
+       config::field("pong", &Options::pong, config::duration(1s, 1h),
+                     "How long the answer to a ping may take before the connection is given up."),
+       config::field("max_message", &Options::max_message, config::size(1, 64 << 20),
+                     "Longest event, and longest message of a WebSocket client (1009)."),
+       config::field("max_connections", &Options::max_connections,
+                     config::integer_or<uint32_t>("auto", 1, 10'000'000),
+                     "Most subscribers of one worker; others get 503. \"auto\": as many as there may be open "
+                     "files (RLIMIT_NOFILE), less 10 percent."),
+       config::field("max_subscriptions", &Options::max_subscriptions, config::integer<uint32_t>(1, 10'000),
+                     "Most channels of one connection."),
+       config::field("max_wait", &Options::max_wait, config::duration(1s, 1h),
+                     "Longest \"wait\" of a long-poll; longer ones are cut to it, and to the route's "
+                     "deadline."),
+       config::field("receive_rate", &Options::receive_rate, config::rate_or_off(),
+                     "How much a WebSocket client may send, in messages and pings, before its connection is "
+                     "closed (1008)."),
+       config::field("subscribe", &Options::subscribe, config::table(subscribe_section()),
+                     "Who may subscribe."),
+       config::field(
+           "deflate", &Options::deflate, config::flag(),
+           "Whether WebSocket clients that offer permessage-deflate get events of 128 bytes and more "
+           "compressed; each event is compressed once.")},
+      check_options);
+  return section;
+}
+
+}  // namespace banyan::handlers

@@ -1,0 +1,55 @@
+// Long-poll: a request that is answered with the events after a place, or waits until there are some.
+//
+//   {"events":[{"channel":"x","epoch":7,"offset":12,"data":…}],"next":"7:12","gaps":[…]}
+//
+// "next" is the "since" of the next request.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "event/deferred.h"
+#include "event/timer.h"
+#include "handler/handler.h"
+#include "handlers/event_dispatch/channel_names.h"
+#include "handlers/event_dispatch/hub.h"
+
+namespace banyan::handlers {
+
+class PollSession final : public handler::Session, private EventListener {
+ public:
+  // `cors` are further fields of the answer's head, copied.
+  PollSession(handler::Call& call, std::shared_ptr<EventHub> hub, const http::Fields& cors);
+  ~PollSession() override;
+
+  // Error: the log's, see ChannelBook::subscribe.
+  Result<void> begin(const EventQuery& query);
+  // Answers with what there is.
+  void finish();
+
+ private:
+  struct Place {
+    Subscription subscription;
+    Resume since;
+  };
+
+  void on_events(Subscription& subscription, ChannelRound& round) override;
+  void on_missed(Subscription& subscription) override;
+  void look();
+  bool collect();
+  Result<void> collect(Place& place);
+  void answer();
+
+  handler::Call& call_;
+  std::shared_ptr<EventHub> hub_;
+  std::vector<std::unique_ptr<Place>> places_;
+  std::string events_;  // JSON, with commas between them
+  std::string gaps_;
+  http::Fields cors_;
+  event::Deferred look_;
+  event::Timer wait_;
+  bool over_ = false;
+};
+
+}  // namespace banyan::handlers

@@ -1,0 +1,45 @@
+#include "handlers/event_dispatch/refusal.h"
+
+#include <fmt/format.h>
+
+#include "handlers/batch_fetch/json_text.h"
+
+namespace banyan::handlers {
+namespace {
+
+void add_fields_of(int status, http::Fields& fields) {
+  using http::FieldId;
+  switch (status) {
+    case 401:
+      fields.add("WWW-Authenticate", "Bearer");
+      break;
+    case 405:
+      fields.add("Allow", "GET, POST");
+      break;
+    case 426:
+      fields.add(FieldId::upgrade, "websocket");
+      fields.add("Sec-WebSocket-Version", "13");
+      break;
+    case 429:
+    case 503:
+      fields.add(FieldId::retry_after, "1");
+      break;
+  }
+}
+
+}  // namespace
+
+void answer_refusal(handler::Call& call, BufferPools& buffers, const Error& error) {
+  std::string json = "{\"title\":";
+  append_json_string(json, http::reason_phrase(error.status));
+  fmt::format_to(std::back_inserter(json), ",\"status\":{},\"detail\":", error.status);
+  append_json_string(json, error.message);
+  json += "}\n";
+  http::ResponseHead head;
+  head.status = error.status;
+  head.fields.add(http::FieldId::content_type, "application/problem+json");
+  add_fields_of(error.status, head.fields);
+  handler::answer(call, buffers, std::move(head), json);
+}
+
+}  // namespace banyan::handlers

@@ -1,0 +1,313 @@
+#include "handlers/event_dispatch/subscriber.h"
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+
+#include "handlers/event_dispatch/hub.h"
+
+namespace banyan::handlers {
+namespace {
+
+// The kernel's buffer of a reader that stalls; twice that with its own bookkeeping. By default it would be
+// megabytes, and some hundred such readers exhaust the memory that TCP may have.
+constexpr int kSendBuffer = 16 * 1024;
+// For the other end to agree to a close.
+constexpr Millis kGrace{5'000};
+constexpr size_t kParts = 64;
+// What a TLS stream gets at once, as it cannot be taken back from it.
+constexpr size_t kSealedAtOnce = 16 * 1024;
+
+}  // namespace
+
+Subscriber::~Subscriber() {
+  leave_all();
+  stream_.reset();
+}
+
+// ---------------------------------------------------------------- life
+
+Result<void> Subscriber::subscribe(std::string_view channel, const Resume& resume) {
+  Subscription* place = &first_;
+  if (first_.channel) place = extra().further.emplace_back(std::make_unique<Subscription>()).get();
+  place->listener = this;
+  Result<void> result = hub_->book().subscribe(*place, channel);
+  if (!result.ok()) {
+    if (place != &first_) extra_->further.pop_back();
+    return result;
+  }
+  if (resume.wanted) {
+    const bool known = resume.after && resume.after->epoch == place->channel->epoch;
+    place->after = known ? std::min<uint64_t>(resume.after->offset, place->after) : 0;
+    place->behind = 1;
+    extra().resumes.emplace_back(place, resume);
+  }
+  return result;
+}
+
+void Subscriber::begin(handler::Connection connection) {
+  state_ = State::open;
+  tenure_ = std::move(connection.tenure);
+  stream_ = std::move(connection.stream);
+  tenure_->listen_moved(Callback::to<&Subscriber::on_moved>(this));
+  stream_->hand_to(*this);
+  setsockopt(stream_->fd(), SOL_SOCKET, SO_SNDBUF, &kSendBuffer, sizeof kSendBuffer);
+  hub_->wheel().put(*this, until_due());
+  hub_->meters().connections(transport()).add();
+  welcome();
+  if (!connection.received.empty() && form_.dress != Dress::sse) receive(connection.received);
+  if (state_ == State::open || state_ == State::closing) read();
+}
+
+void Subscriber::leave_all() {
+  hub_->book().unsubscribe(first_);
+  if (!extra_) return;
+  for (const auto& one : extra_->further) hub_->book().unsubscribe(*one);
+}
+
+void Subscriber::close(http::WsClose code, std::string_view reason, shm::EventClose why, Millis retry) {
+  if (state_ != State::open) return;
+  state_ = State::closing;
+  hub_->meters().note_closed(why);
+  leave_all();
+  if (queue_) hub_->meters().note_dropped(shm::EventDrop::closed, queue_->drop_free());
+  hub_->wheel().put(*this, kGrace);
+  std::string farewell;
+  if (form_.dress != Dress::sse) {
+    http::append_ws_close(code, reason, farewell);
+  } else if (retry > Millis(0)) {
+    farewell = fmt::format("retry: {}\n\n", retry.count());
+  }
+  if (!farewell.empty()) put_text(std::move(farewell));
+  if (state_ == State::closing && (!queue_ || queue_->empty())) finish_closing();
+}
+
+// Everything was sent.
+void Subscriber::finish_closing() {
+  if (form_.dress == Dress::sse || client_closed_) return go();
+  if (failed_) stream_->shutdown_write();
+}
+
+// The connection is no more; this object at the end of the turn.
+void Subscriber::go() {
+  if (state_ == State::gone) return;
+  if (state_ == State::open) hub_->meters().note_closed(shm::EventClose::client);
+  if (queue_) hub_->meters().note_dropped(shm::EventDrop::closed, queue_->messages());
+  state_ = State::gone;
+  queue_.reset();  // its runs are counted by the hub, which may die before this
+  leave_all();
+  hub_->meters().connections(transport()).subtract();
+  hub_->retire(*this);
+}
+
+void Subscriber::on_moved() {
+  close(http::WsClose::service_restart, "moved", shm::EventClose::moved, hub_->retry_with_jitter());
+}
+
+void Subscriber::on_due() {
+  if (state_ == State::closing) return go();
+  if (hub_->draining()) {
+    return close(http::WsClose::service_restart, "restarting", shm::EventClose::drain,
+                 hub_->retry_with_jitter());
+  }
+  if (expired())
+    return close(http::WsClose::policy_violation, "the token has expired", shm::EventClose::rights);
+  if (form_.dress == Dress::sse) {
+    if (!queue_) put_text(":\n\n");
+  } else if (awaiting_pong_) {
+    hub_->meters().note_closed(shm::EventClose::no_pong);
+    state_ = State::closing;
+    return go();
+  } else {
+    std::string ping;
+    http::append_ws_frame(http::WsOpcode::ping, {}, ping);
+    awaiting_pong_ = true;
+    put_text(std::move(ping));
+  }
+  if (state_ == State::open) hub_->wheel().put(*this, until_due());
+}
+
+bool Subscriber::expired() const {
+  return grant_ && grant_->allowed.expires && *grant_->allowed.expires <= hub_->loop().wall();
+}
+
+Millis Subscriber::until_due() const {
+  const Millis due = awaiting_pong_ ? hub_->until_pong() : hub_->until_ping();
+  if (!grant_ || !grant_->allowed.expires) return due;
+  return std::min(due,
+                  std::chrono::ceil<Millis>(*grant_->allowed.expires - hub_->loop().wall()) + Wheel::kTick);
+}
+
+void Subscriber::renew(const Rights& rights) {
+  if (state_ != State::open) return;
+  if (!rights.any()) return grant_.reset();
+  if (!grant_ || !rights.options().authorize.empty()) {
+    // Only a new request can tell.
+    return close(http::WsClose::service_restart, "rights have changed", shm::EventClose::rights,
+                 hub_->retry_with_jitter());
+  }
+  Result<Grant> grant = rights.renew(*grant_, hub_->loop().wall());
+  bool good = grant.ok();
+  if (good) *grant_ = *std::move(grant);
+  each_subscription([&](Subscription& one) { good = good && grant_->may_subscribe(one.channel->name); });
+  if (!good) close(http::WsClose::policy_violation, "rights have changed", shm::EventClose::rights);
+}
+
+void Subscriber::on_turn() {
+  if (client_closed_ && state_ == State::open) return on_close_frame(client_code_);
+  if (reading_ && state_ != State::gone) read();
+  if (state_ == State::open) catch_up();
+}
+
+// ---------------------------------------------------------------- sending
+
+void Subscriber::on_events(Subscription& subscription, ChannelRound& round) {
+  if (subscription.behind || subscription.after >= round.last_offset()) return;
+  if (state_ == State::joining) {
+    subscription.behind = 1;
+    return;
+  }
+  const bool several = subscriptions() > 1;
+  RunPart part;
+  if (several && form_.dress == Dress::sse) {
+    part.run = RunRef::make();
+    for (const StoredEvent& event : round.events) {
+      if (event.id.offset <= subscription.after) continue;
+      append(part.run->bytes, subscription, event);
+      part.run->ends.push_back(part.run->size());
+    }
+  } else {
+    part.run = round.run(form_);
+    part.begin = part.run->begin_after(subscription.after);
+    subscription.after = round.last_offset();
+  }
+  part.end = part.run->size();
+  hub_->meters().deliveries(transport()).add(part.messages());
+  if (!several) return send(std::move(part));
+  // Other channels of this round may have something for it: all goes out together.
+  if (!queue_) queue_ = std::make_unique<OutQueue>();
+  queue_->add(std::move(part));
+  if (!put_off_) hub_->flush_later(*this);
+  put_off_ = true;
+}
+
+void Subscriber::on_missed(Subscription& subscription) {
+  subscription.behind = 1;
+  if (state_ == State::open) hub_->again(*this);
+}
+
+void Subscriber::send(RunPart part) {
+  put(std::move(part));
+  if (queue_ && state_ == State::open) keep_in_limits();
+}
+
+void Subscriber::put_text(std::string bytes) {
+  RunRef run = single_run(std::move(bytes));
+  const uint32_t size = run->size();
+  put({std::move(run), 0, size});
+}
+
+// Writes what the kernel takes, keeps the rest.
+void Subscriber::put(RunPart part) {
+  if (state_ == State::gone) return;
+  if (queue_ && !queue_->empty()) {
+    part.run.count_in(hub_->queue_memory());
+    return queue_->add(std::move(part));
+  }
+  const iovec bytes{part.run->bytes.data() + part.begin, part.size()};
+  const net::IoResult result = stream_->write({&bytes, 1});
+  if (result.status == net::IoStatus::error) return go();
+  if (result.bytes == part.size()) return;
+  part.run.count_in(hub_->queue_memory());
+  if (!queue_) queue_ = std::make_unique<OutQueue>();
+  queue_->add(std::move(part));
+  queue_->sent(result.bytes, 1, sealed());
+  stream_->want_write();
+}
+
+void Subscriber::on_writable() { flush(); }
+
+void Subscriber::flush() {
+  put_off_ = false;
+  if (!queue_ || state_ == State::gone) return;
+  announce_dropped();
+  while (!queue_->empty()) {
+    std::array<iovec, kParts> parts;
+    size_t count = queue_->gather(parts);
+    size_t bytes = 0;
+    for (size_t i = 0; i < count; ++i) {
+      bytes += parts[i].iov_len;
+      if (sealed() && bytes >= kSealedAtOnce) count = i + 1;
+    }
+    const net::IoResult result = stream_->write({parts.data(), count});
+    if (result.status == net::IoStatus::error) return go();
+    queue_->sent(result.bytes, count, sealed());
+    if (result.bytes < bytes) {
+      queue_->count_in(hub_->queue_memory());
+      stream_->want_write();
+      if (state_ == State::open) keep_in_limits();
+      return;
+    }
+  }
+  queue_.reset();
+  if (state_ == State::closing) return finish_closing();
+  bool behind = false;
+  each_subscription([&](Subscription& one) { behind |= one.behind; });
+  if (behind) hub_->again(*this);
+}
+
+void Subscriber::keep_in_limits() {
+  const QueueOptions& limits = hub_->options().queue;
+  const bool no_memory = hub_->queue_memory() > limits.total;
+  if (queue_->bytes() <= limits.bytes && queue_->messages() <= limits.messages && !no_memory) return;
+  if (limits.when_full == WhenFull::drop_oldest) {
+    const uint64_t dropped =
+        no_memory ? queue_->drop_free() : queue_->drop_oldest(limits.bytes, limits.messages);
+    hub_->meters().note_dropped(shm::EventDrop::queue_full, dropped);
+    if (dropped > 0 && form_.dress != Dress::plain) extra().dropped += dropped;
+    return;
+  }
+  hub_->meters().note_dropped(shm::EventDrop::queue_full, queue_->drop_free());
+  close(http::WsClose::try_again_later, "the queue is full", shm::EventClose::queue_full);
+}
+
+void Subscriber::announce_dropped() {
+  if (!extra_ || extra_->dropped == 0 || state_ != State::open) return;
+  std::string note;
+  append_note(note, form_.dress, "dropped", fmt::format("\"count\":{}", std::exchange(extra_->dropped, 0)));
+  RunRef run = single_run(std::move(note));
+  const uint32_t size = run->size();
+  queue_->add_in_front({std::move(run), 0, size});
+  drop_extra();
+}
+
+// ---------------------------------------------------------------- what few have
+
+Subscriber::Extra& Subscriber::extra() {
+  if (!extra_) extra_ = std::make_unique<Extra>();
+  return *extra_;
+}
+
+void Subscriber::drop_extra() {
+  if (!extra_) return;
+  std::erase_if(extra_->further, [](const auto& one) { return !one->channel; });
+  if (extra_->further.empty() && extra_->resumes.empty() && !extra_->receiver && extra_->dropped == 0) {
+    extra_.reset();
+  }
+}
+
+size_t Subscriber::subscriptions() const {
+  return (first_.channel ? 1 : 0) + (extra_ ? extra_->further.size() : 0);
+}
+
+Subscription* Subscriber::find(std::string_view channel) const {
+  if (first_.channel && first_.channel->name == channel) return const_cast<Subscription*>(&first_);
+  if (!extra_) return nullptr;
+  for (const auto& one : extra_->further) {
+    if (one->channel && one->channel->name == channel) return one.get();
+  }
+  return nullptr;
+}
+
+}  // namespace banyan::handlers

@@ -1,0 +1,146 @@
+// One subscriber's connection: a WebSocket or an event stream that its exchange has handed over. There are
+// very many of them, most of them silent, so that what is rarely needed is not there until it is.
+//
+//   joining ── begin() ─▶ open ── close() ─▶ closing ── all sent, client agreed, or 5 s ─▶ gone
+//
+//   rounds ─▶ send ─▶ kernel              replays (behind) ─▶ send, as long as nothing waits
+//               └──▶ OutQueue, if it has no room; limited by `queue`
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "event/deferred.h"
+#include "handler/handler.h"
+#include "handlers/event_dispatch/channel_book.h"
+#include "handlers/event_dispatch/channel_names.h"
+#include "handlers/event_dispatch/out_queue.h"
+#include "handlers/event_dispatch/rights.h"
+#include "handlers/event_dispatch/wheel.h"
+#include "http/ws_receiver.h"
+#include "net/stream.h"
+#include "shm/labels.h"
+
+namespace banyan::handlers {
+
+class EventHub;
+class Rights;
+struct Command;
+
+class Subscriber final : public event::Disposable,
+                         public WheelEntry,
+                         private net::Stream::Listener,
+                         private EventListener {
+ public:
+  // The hub outlives it. Compressed forms are for clients that agreed to it, and read from them, too.
+  Subscriber(EventHub& hub, const Form& form) : hub_(&hub), form_(form) {}
+  ~Subscriber() override;
+
+  // ---- joining: what happens from now on in the channel will be sent.
+  // Error: the log's, see ChannelBook::subscribe.
+  Result<void> subscribe(std::string_view channel, const Resume& resume);
+  // What it may do; without a grant, everything.
+  void set_grant(std::unique_ptr<Grant> grant) { grant_ = std::move(grant); }
+  // Takes the connection over, which the hub has put under its roof.
+  void begin(handler::Connection connection);
+
+  // ---- orders of the hub
+  // Ends the connection politely; no-op when that is under way. `retry` is said to event streams: when to
+  // come back.
+  void close(http::WsClose code, std::string_view reason, shm::EventClose why, Millis retry = Millis(0));
+  // What it came with is looked at again under other rights; see EventHub::apply().
+  void renew(const Rights& rights);
+  // Its time on the wheel has come.
+  void on_due();
+  // What it asked for with EventHub::again().
+  void on_turn();
+  // Sends what on_events() put off.
+  void flush();
+
+  shm::EventTransport transport() const { return static_cast<shm::EventTransport>(form_.dress); }
+  bool open() const { return state_ == State::open; }
+
+  uint32_t place_in_again = UINT32_MAX;  // the hub's
+
+ private:
+  enum class State : uint8_t { joining, open, closing, gone };
+  // What few have for long.
+  struct Extra {
+    std::vector<std::unique_ptr<Subscription>> further;  // channels but the first
+    std::vector<std::pair<Subscription*, Resume>> resumes;
+    std::optional<http::WsReceiver> receiver;  // of a message that is under way
+    uint64_t dropped = 0;                      // messages, not announced yet
+  };
+
+  void on_readable() override;
+  void on_writable() override;
+  void on_events(Subscription& subscription, ChannelRound& round) override;
+  void on_missed(Subscription& subscription) override;
+  void on_moved();
+
+  // subscriber.cc
+  void send(RunPart part);
+  void put(RunPart part);
+  void put_text(std::string bytes);
+  void keep_in_limits();
+  void announce_dropped();
+  bool sealed() const { return !stream_->tls_protocol().empty(); }
+  void finish_closing();
+  bool expired() const;
+  Millis until_due() const;
+  void go();
+  Extra& extra();
+  void drop_extra();
+  Subscription* find(std::string_view channel) const;
+  void leave_all();
+  size_t subscriptions() const;
+  template <class Visit>
+  void each_subscription(Visit visit) {
+    if (first_.channel) visit(first_);
+    if (!extra_) return;
+    for (const auto& one : extra_->further) {
+      if (one->channel) visit(*one);
+    }
+  }
+
+  // subscriber_replay.cc
+  void welcome();
+  void catch_up();
+  bool catch_up(Subscription& subscription);
+  bool announce_gap(Subscription& subscription, uint64_t first_available);
+  void append(std::string& out, Subscription& subscription, const StoredEvent& event);
+  std::string stream_id();
+
+  // subscriber_input.cc
+  void read();
+  void receive(std::span<char> bytes);
+  bool on_step(const http::WsReceiver::Step& step);
+  bool too_fast();
+  void on_close_frame(http::WsClose code);
+  void on_message(bool text, std::string_view payload);
+  void on_command(const Command& command);
+  void unsubscribe(Subscription& subscription);
+
+  EventHub* hub_;
+  std::unique_ptr<handler::Tenure> tenure_;  // dies after the stream
+  std::unique_ptr<net::Stream> stream_;
+  std::unique_ptr<OutQueue> queue_;  // if something waits
+  std::unique_ptr<Extra> extra_;
+  std::unique_ptr<Grant> grant_;
+  Subscription first_;
+  Form form_;
+  State state_ = State::joining;
+  bool awaiting_pong_ : 1 = false;
+  bool client_closed_ : 1 = false;  // its close frame came
+  bool failed_ : 1 = false;         // what it sends is not read any more
+  bool reading_ : 1 = false;        // on_turn() goes on with it
+  bool put_off_ : 1 = false;        // the hub will call flush()
+  bool warned_ : 1 = false;         // it sends fast
+  http::WsClose client_code_ = http::WsClose::no_status;
+  uint32_t received_ = 0;       // messages in the second
+  uint32_t received_from_ = 0;  // that began at this tick
+};
+
+}  // namespace banyan::handlers

@@ -1,0 +1,180 @@
+// What subscribers send: nothing but control frames, most of them; commands and events, if they may.
+#include <fmt/format.h>
+
+#include "handlers/event_dispatch/commands.h"
+#include "handlers/event_dispatch/hub.h"
+#include "handlers/event_dispatch/subscriber.h"
+
+namespace banyan::handlers {
+namespace {
+
+constexpr int kReadsPerTurn = 8;
+constexpr uint32_t kTicksPerSecond = 10;
+
+}  // namespace
+
+void Subscriber::on_readable() { read(); }
+
+void Subscriber::read() {
+  reading_ = false;
+  for (int i = 0; i < kReadsPerTurn; ++i) {
+    if (state_ == State::gone || client_closed_) return;
+    const std::span<char> space = hub_->read_space();
+    const net::IoResult result = stream_->read(space);
+    if (result.status == net::IoStatus::again) return;
+    if (result.status != net::IoStatus::ok) return go();
+    if (form_.dress != Dress::sse && !failed_) receive(space.first(result.bytes));
+    if (result.drained) return;
+  }
+  reading_ = true;
+  hub_->again(*this);
+}
+
+// Between messages there is no receiver: a silent connection needs none.
+void Subscriber::receive(std::span<char> bytes) {
+  std::optional<http::WsReceiver> fresh;
+  http::WsReceiver* receiver = extra_ && extra_->receiver ? &*extra_->receiver : nullptr;
+  if (!receiver) {
+    receiver =
+        &fresh.emplace(http::WsReceiver::Settings{hub_->options().max_message, form_.deflate_bits > 0});
+  }
+  awaiting_pong_ = false;
+  while (!bytes.empty()) {
+    const http::WsReceiver::Step step = receiver->receive(bytes);
+    bytes = bytes.subspan(step.used);
+    if (!on_step(step)) return;
+  }
+  const bool under_way = receiver->in_message();
+  if (under_way && fresh) extra().receiver = std::move(fresh);
+  if (!under_way && extra_) {
+    extra_->receiver.reset();
+    drop_extra();
+  }
+}
+
+// False when nothing more is to be read.
+bool Subscriber::on_step(const http::WsReceiver::Step& step) {
+  using Event = http::WsReceiver::Event;
+  if (step.event == Event::none) return true;
+  if (step.event == Event::failed) {
+    failed_ = true;
+    const bool big = step.code == http::WsClose::message_too_big;
+    close(step.code, step.wrong, big ? shm::EventClose::too_big : shm::EventClose::protocol);
+    return false;
+  }
+  if (step.event == Event::close) {
+    client_closed_ = true;
+    client_code_ = step.code;
+    if (state_ == State::closing) {
+      if (!queue_) go();
+    } else {
+      // What it has published is sent to it before the answer.
+      hub_->again(*this);
+    }
+    return false;
+  }
+  if (state_ != State::open) return true;
+  if (step.event == Event::pong) return true;
+  if (too_fast()) {
+    failed_ = true;
+    close(http::WsClose::policy_violation, "too many messages", shm::EventClose::too_fast);
+    return false;
+  }
+  if (step.event == Event::ping) {
+    std::string pong;
+    http::append_ws_frame(http::WsOpcode::pong, step.payload, pong);
+    put_text(std::move(pong));
+    if (queue_ && state_ == State::open) keep_in_limits();
+  } else {
+    on_message(step.event == Event::text, step.payload);
+  }
+  return state_ == State::open;
+}
+
+// Counts in seconds, beginning with a message. A client that comes near the limit is a warning to operators.
+bool Subscriber::too_fast() {
+  const config::Rate& limit = hub_->options().receive_rate;
+  if (limit.count == 0) return false;
+  const uint32_t now = hub_->wheel().now();
+  const auto period = static_cast<uint32_t>(std::max<int64_t>(limit.period / Wheel::kTick, 1));
+  if (now - received_from_ >= period) {
+    received_from_ = now;
+    received_ = 0;
+    warned_ = false;
+  }
+  ++received_;
+  if (!warned_ && received_ > limit.count / 2) {
+    warned_ = true;
+    hub_->meters().too_fast.add();
+  }
+  return received_ > limit.count;
+}
+
+// An answer to a close frame, or its being put off while events are under way.
+void Subscriber::on_close_frame(http::WsClose code) {
+  if (hub_->delivering()) return hub_->again(*this);
+  close(code, {}, shm::EventClose::client);
+}
+
+void Subscriber::on_message(bool text, std::string_view payload) {
+  if (form_.dress == Dress::envelope) {
+    Command command;
+    CommandError error;
+    if (!text) {
+      error.detail = "messages must be text";
+    } else if (parse_command(payload, command, error)) {
+      return on_command(command);
+    }
+    std::string answer;
+    append_error(answer, error);
+    return put_text(std::move(answer));
+  }
+  failed_ = true;
+  close(http::WsClose::policy_violation, "publishing is not allowed here", shm::EventClose::protocol);
+}
+
+void Subscriber::on_command(const Command& command) {
+  std::string answer;
+  Subscription* known = command.channel.empty() ? nullptr : find(command.channel);
+  switch (command.type) {
+    case Command::Type::ping:
+      append_answer(answer, "pong", {}, command.id);
+      break;
+    case Command::Type::subscribe: {
+      if (known) {
+        append_error(answer, {command.id, 409, "this channel is subscribed"});
+      } else if (grant_ && !grant_->may_subscribe(command.channel)) {
+        append_error(answer, {command.id, 403, "this channel may not be subscribed"});
+      } else if (subscriptions() >= hub_->options().max_subscriptions) {
+        append_error(answer, {command.id, 429, "too many channels"});
+      } else if (Result<void> result = subscribe(command.channel, command.since); !result.ok()) {
+        append_error(answer, {command.id, result.error().status, result.error().message});
+      } else {
+        known = find(command.channel);
+        append_subscribed(answer, *known->channel, known->after, command.id);
+        if (known->behind) hub_->again(*this);
+      }
+      break;
+    }
+    case Command::Type::unsubscribe:
+      if (!known) {
+        append_error(answer, {command.id, 404, "this channel is not subscribed"});
+      } else {
+        unsubscribe(*known);
+        append_answer(answer, "unsubscribed", command.channel, command.id);
+      }
+      break;
+    case Command::Type::publish:
+      append_error(answer, {command.id, 403, "publishing is not allowed here"});
+      break;
+  }
+  put_text(std::move(answer));
+}
+
+void Subscriber::unsubscribe(Subscription& subscription) {
+  if (extra_) std::erase_if(extra_->resumes, [&](const auto& one) { return one.first == &subscription; });
+  hub_->book().unsubscribe(subscription);
+  drop_extra();
+}
+
+}  // namespace banyan::handlers

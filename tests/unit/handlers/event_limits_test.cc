@@ -1,0 +1,180 @@
+// What keeps one client from being a burden to others: queues, rates, pings; and how all of them are sent
+// away.
+#include <gmock/gmock.h>
+
+#include "unit/handlers/event_fixture.h"
+
+namespace banyan::handlers {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class EventQueueTest : public EventDispatchTest {
+ protected:
+  // More than the kernel takes for a reader that stalls.
+  void publish_much(int events, size_t size = 4000) {
+    for (int i = 1; i <= events; ++i) {
+      publish("x", fmt::format("event {};{}", i, std::string(size, '.')));
+      turns(1);
+    }
+  }
+};
+
+TEST_F(EventQueueTest, WhoDoesNotReadIsClosed) {
+  make("queue = { bytes = \"128k\" }");
+  auto stalled = join(websocket("x"));
+  auto reader = join(websocket("x"));
+  for (int i = 0; i < 100; ++i) {
+    publish_much(1);
+    reader->heard();
+  }
+  ASSERT_TRUE(reader->wait_for_messages(100));
+  EXPECT_EQ(metric(shm::Metric::events_closed, shm::EventClose::queue_full), 1u);
+  EXPECT_GT(metric(shm::Metric::events_dropped, shm::EventDrop::queue_full), 30u);
+  // What it gets until then is whole, and the reason.
+  EXPECT_EQ(stalled->close_code(), 1013);
+  EXPECT_THAT(stalled->messages()[0], HasSubstr("event 1;"));
+  stalled->hang_up();
+  ASSERT_TRUE(testing::run_until(worker_.loop, [&] { return alive_ == 1; }));
+  turns(150);  // a tick of the wheel later
+  EXPECT_EQ(metric(shm::Metric::events_queue_bytes), 0u);
+}
+
+TEST_F(EventQueueTest, TheOldestAreLeftOutAndThatIsSaid) {
+  make("queue = { messages = 10, when_full = \"drop_oldest\" }");
+  auto envelopes = join(websocket("x", {}, "banyan.v1"));
+  auto events = join(stream("x"));
+  publish_much(200);
+  ASSERT_TRUE(envelopes->wait_for("event 200;"));
+  ASSERT_TRUE(events->wait_for("event 200;"));
+  const auto messages = envelopes->messages();
+  uint64_t announced = 0, events_got = 0, last = 0;
+  for (const std::string& message : messages) {
+    if (message.find("\"type\":\"dropped\"") != std::string::npos) {
+      announced += std::stoull(message.substr(message.find("count\":") + 7));
+    } else if (const size_t place = message.find("event "); place != std::string::npos) {
+      const uint64_t number = std::stoull(message.substr(place + 6));
+      EXPECT_GT(number, last);
+      last = number;
+      ++events_got;
+    }
+  }
+  EXPECT_GT(announced, 0u);
+  EXPECT_EQ(announced + events_got, 200u);
+  EXPECT_THAT(events->heard(), HasSubstr("event: dropped\ndata: {\"count\":"));
+  EXPECT_EQ(alive_, 2);
+}
+
+TEST_F(EventQueueTest, OneMemoryForAllWhoWait) {
+  make("queue = { total = \"1m\", bytes = \"10m\", messages = 100000 }\nmemory = \"64m\"");
+  std::vector<std::unique_ptr<EventClient>> stalled;
+  for (int i = 0; i < 20; ++i) stalled.push_back(join(websocket("x")));
+  publish_much(200);
+  // Twenty times 800 KB wait, but they are the same 800 KB.
+  EXPECT_EQ(metric(shm::Metric::events_closed, shm::EventClose::queue_full), 0u);
+  publish_much(100);
+  EXPECT_EQ(metric(shm::Metric::events_closed, shm::EventClose::queue_full), 20u);
+}
+
+TEST_F(EventQueueTest, AReplayGoesAtThePaceOfTheReader) {
+  make("memory = \"16m\"\nqueue = { bytes = \"64k\", messages = 10 }");
+  const shm::EventId first = publish("x", "event 0;");
+  publish_much(290);
+  auto client = join(websocket("x", "since=" + shm::to_text(first)));
+  ASSERT_TRUE(client->wait_for_messages(290));
+  publish("x", "live");
+  ASSERT_TRUE(client->wait_for_messages(291));
+  const auto messages = client->messages();
+  for (int i = 1; i <= 290; ++i) EXPECT_THAT(messages[i - 1], HasSubstr(fmt::format("event {};", i)));
+  EXPECT_EQ(messages[290], "live");
+}
+
+TEST_F(EventDispatchTest, WhoSendsTooFastIsClosedAfterAWarning) {
+  make("receive_rate = \"10/h\"");
+  auto client = join(websocket("x"));
+  const auto ping = [&](int times) {
+    for (int i = 0; i < times; ++i) client->send(support::client_frame({http::WsOpcode::ping}, "x"));
+  };
+  ping(5);
+  ASSERT_TRUE(testing::run_until(worker_.loop, [&] { return client->frames().size() == 5; }));
+  EXPECT_EQ(metric(shm::Metric::events_too_fast), 0u);
+  ping(1);
+  ASSERT_TRUE(testing::run_until(worker_.loop, [&] { return client->frames().size() == 6; }));
+  EXPECT_EQ(metric(shm::Metric::events_too_fast), 1u);
+  ping(5);
+  EXPECT_EQ(client->close_code(), 1008);
+}
+
+TEST_F(EventDispatchTest, TheSilentAreAskedAndTheDeadGivenUp) {
+  make("ping = \"1s\"\npong = \"1s\"");
+  auto deaf = join(websocket("x"));
+  auto alive = join(websocket("x"));
+  auto events = join(stream("x"));
+  ASSERT_TRUE(testing::run_until(worker_.loop, [&] {
+    for (const Heard& one : alive->frames()) {
+      if (one.opcode == http::WsOpcode::ping) alive->send(support::client_frame({http::WsOpcode::pong}, {}));
+    }
+    alive->forget();
+    return deaf->ended();
+  }));
+  EXPECT_FALSE(alive->ended());
+  EXPECT_EQ(metric(shm::Metric::events_closed, shm::EventClose::no_pong), 1u);
+  EXPECT_TRUE(events->wait_for("\n\n:\n\n"));
+}
+
+TEST_F(EventDispatchTest, WhoIsMovedIsToldToComeBack) {
+  make();
+  auto socket = join(websocket("x"));
+  auto events = join(stream("x"));
+  socket->move();
+  EXPECT_EQ(socket->close_code(), 1012);
+  events->forget();
+  events->move();
+  ASSERT_TRUE(events->wait_for_end());
+  EXPECT_THAT(events->heard(), HasSubstr("retry: "));
+}
+
+TEST_F(EventDispatchTest, ADrainSendsAllAwaySpreadOverItsTime) {
+  make();
+  std::vector<std::unique_ptr<EventClient>> clients;
+  for (int i = 0; i < 40; ++i) clients.push_back(join(i % 2 ? websocket("x") : stream("x")));
+  made_.handler->drain(std::chrono::milliseconds(1200));
+  turns(5);
+  EXPECT_GT(alive_, 20);  // not all at once
+  for (auto& client : clients) {
+    ASSERT_TRUE(testing::run_until(
+        worker_.loop, [&] { return client->ended() || client->heard().find("\x88") != std::string::npos; }));
+    client->hang_up();
+  }
+  ASSERT_TRUE(testing::run_until(worker_.loop, [&] { return alive_ == 0; }));
+  EXPECT_EQ(metric(shm::Metric::events_closed, shm::EventClose::drain), 40u);
+}
+
+TEST_F(EventDispatchTest, AReloadKeepsConnectionsAndAppliesItsLimits) {
+  make("max_message = \"1k\"");
+  auto client = join(websocket("x", {}, "banyan.v1"));
+  testing::MadeHandler former = std::move(made_);
+  make("max_message = \"2k\"\nmax_connections = 1");
+  made_.handler->succeed(*former.handler);
+  former = {};
+  publish("x", "after the reload");
+  ASSERT_TRUE(client->wait_for("after the reload"));
+  client->say(fmt::format(R"({{"type":"ping","id":"{}"}})", std::string(1500, 'x')));
+  ASSERT_TRUE(client->wait_for("pong"));
+  EXPECT_EQ(join(stream("x"))->call().status(), 503);
+  EXPECT_EQ(alive_, 1);
+}
+
+TEST_F(EventDispatchTest, ALogOfAnotherSizeMeansComingBack) {
+  make();
+  auto client = join(websocket("x"));
+  testing::MadeHandler former = std::move(made_);
+  make("memory = \"64m\"");
+  made_.handler->succeed(*former.handler);
+  former = {};
+  EXPECT_EQ(client->close_code(), 1012);
+}
+
+}  // namespace
+}  // namespace banyan::handlers

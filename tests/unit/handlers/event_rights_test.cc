@@ -1,0 +1,265 @@
+// Who may listen: origins, tokens, the word of another target; and the ways to ask without a connection that
+// stays.
+#include <gmock/gmock.h>
+#include <jwt.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "handlers/event_dispatch/token.h"
+#include "unit/handlers/event_fixture.h"
+
+namespace banyan::handlers {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::string sign(jwt_alg_t algorithm, const std::string& key, const std::string& claims) {
+  jwt_t* jwt = nullptr;
+  jwt_new(&jwt);
+  jwt_add_grants_json(jwt, claims.c_str());
+  jwt_set_alg(jwt, algorithm, reinterpret_cast<const unsigned char*>(key.data()),
+              static_cast<int>(key.size()));
+  char* text = jwt_encode_str(jwt);
+  std::string token = text ? text : "";
+  std::free(text);
+  jwt_free(jwt);
+  return token;
+}
+
+struct KeyPair {
+  std::string secret;
+  std::string open;
+};
+
+KeyPair make_keys(bool rsa) {
+  EVP_PKEY* key = rsa ? EVP_RSA_gen(2048) : EVP_EC_gen("P-256");
+  KeyPair pair;
+  for (bool open : {false, true}) {
+    BIO* bio = BIO_new(BIO_s_mem());
+    open ? PEM_write_bio_PUBKEY(bio, key)
+         : PEM_write_bio_PrivateKey(bio, key, nullptr, nullptr, 0, nullptr, nullptr);
+    char* text = nullptr;
+    const long size = BIO_get_mem_data(bio, &text);
+    (open ? pair.open : pair.secret).assign(text, static_cast<size_t>(size));
+    BIO_free(bio);
+  }
+  EVP_PKEY_free(key);
+  return pair;
+}
+
+int64_t seconds_from_now(int seconds) {
+  return std::chrono::duration_cast<std::chrono::seconds>(WallTime::clock::now().time_since_epoch()).count() +
+         seconds;
+}
+
+TEST(FitsPattern, AStarStandsForAnything) {
+  EXPECT_TRUE(fits_pattern("*", ""));
+  EXPECT_TRUE(fits_pattern("orders/*", "orders/1/x"));
+  EXPECT_TRUE(fits_pattern("*/private/*", "a/private/b"));
+  EXPECT_TRUE(fits_pattern("a*b*c", "aXbXbXc"));
+  EXPECT_FALSE(fits_pattern("orders/*", "order"));
+  EXPECT_FALSE(fits_pattern("a*b", "ab!"));
+  EXPECT_FALSE(fits_pattern("a", "aa"));
+  EXPECT_FALSE(fits_pattern("", "a"));
+}
+
+TEST(TokenCheck, BelievesOnlyTheKeysOwnKindOfSignature) {
+  const KeyPair rsa = make_keys(true), ec = make_keys(false), other = make_keys(false);
+  const std::string claims = R"({"channels":["a"]})";
+  const WallTime now = WallTime::clock::now();
+  SubscribeOptions options;
+  options.jwt_secret.value = "secret";
+  const auto by_secret = TokenCheck::make(options);
+  EXPECT_TRUE(by_secret->check(sign(JWT_ALG_HS256, "secret", claims), now).ok());
+  EXPECT_EQ(by_secret->check(sign(JWT_ALG_HS256, "wrong", claims), now).error().status, 401);
+  EXPECT_FALSE(by_secret->check(sign(JWT_ALG_NONE, "", claims), now).ok());
+  EXPECT_FALSE(by_secret->check(sign(JWT_ALG_RS256, rsa.secret, claims), now).ok());
+  for (const char* text : {"", "x", "a.b.c", "..", "eyJhbGciOiJIUzI1NiJ9.e30."}) {
+    EXPECT_FALSE(by_secret->check(text, now).ok()) << text;
+  }
+  options = {};
+  options.jwt_public_key = {"/key.pem", rsa.open};
+  const auto by_rsa = TokenCheck::make(options);
+  ASSERT_TRUE(by_rsa.ok());
+  EXPECT_TRUE(by_rsa->check(sign(JWT_ALG_RS256, rsa.secret, claims), now).ok());
+  // The public key taken for a secret.
+  EXPECT_FALSE(by_rsa->check(sign(JWT_ALG_HS256, rsa.open, claims), now).ok());
+  EXPECT_FALSE(by_rsa->check(sign(JWT_ALG_ES256, ec.secret, claims), now).ok());
+  options.jwt_public_key.content = ec.open;
+  const auto by_ec = TokenCheck::make(options);
+  EXPECT_TRUE(by_ec->check(sign(JWT_ALG_ES256, ec.secret, claims), now).ok());
+  EXPECT_FALSE(by_ec->check(sign(JWT_ALG_ES256, other.secret, claims), now).ok());
+  options.jwt_public_key.content = "no key";
+  EXPECT_THAT(TokenCheck::make(options).error().message, HasSubstr("/key.pem"));
+}
+
+TEST(TokenCheck, ReadsTimesAudienceAndChannels) {
+  SubscribeOptions options;
+  options.jwt_secret.value = "secret";
+  options.audience = "live";
+  const auto check = TokenCheck::make(options);
+  const WallTime now = WallTime::clock::now();
+  const auto error = [&](const std::string& claims) {
+    const auto token = check->check(sign(JWT_ALG_HS256, "secret", claims), now);
+    return token.ok() ? std::string() : token.error().message;
+  };
+  EXPECT_EQ(error(R"({"aud":"live"})"), "");
+  EXPECT_EQ(error(R"({"aud":["x","live"]})"), "");
+  EXPECT_THAT(error(R"({"aud":"x"})"), HasSubstr("somebody else"));
+  EXPECT_THAT(error("{}"), HasSubstr("somebody else"));
+  EXPECT_THAT(error(fmt::format(R"({{"aud":"live","exp":{}}})", seconds_from_now(-1))), HasSubstr("expired"));
+  EXPECT_THAT(error(fmt::format(R"({{"aud":"live","nbf":{}}})", seconds_from_now(60))),
+              HasSubstr("not valid yet"));
+  EXPECT_THAT(error(R"({"aud":"live","exp":"soon"})"), HasSubstr("times"));
+  EXPECT_THAT(error(R"({"aud":"live","exp":1e300})"), HasSubstr("times"));
+  const auto token = check->check(
+      sign(JWT_ALG_HS256, "secret", R"({"aud":"live","channels":["a",7,"b/*"],"publish":"c"})"), now);
+  EXPECT_EQ(token->channels, (std::vector<std::string>{"a", "b/*"}));
+  EXPECT_EQ(token->publish, (std::vector<std::string>{"c"}));
+}
+
+// ---------------------------------------------------------------- the handler
+
+testing::FakeRequest with(testing::FakeRequest request, std::string name, std::string value) {
+  request.fields.emplace_back(std::move(name), std::move(value));
+  return request;
+}
+
+TEST_F(EventDispatchTest, OriginsAreAskedBeforeTheAnswer) {
+  make("subscribe = { origins = [\"https://app.example.org\", \"https://*.example.com\"] }");
+  const auto status = [&](std::string origin) {
+    return join(with(websocket("x"), "Origin", std::move(origin)))->call().status();
+  };
+  EXPECT_EQ(status("https://app.example.org"), 101);
+  EXPECT_EQ(status("https://a.b.example.com"), 101);
+  EXPECT_EQ(status("https://evil.org"), 403);
+  EXPECT_EQ(status("https://app.example.org.evil.org"), 403);
+  EXPECT_EQ(status("null"), 403);
+  EXPECT_EQ(join(websocket("x"))->call().status(), 101);
+  auto events = join(with(stream("x"), "Origin", "https://app.example.org"));
+  EXPECT_EQ(events->call().field("Access-Control-Allow-Origin"), "https://app.example.org");
+  testing::FakeCall preflight(worker_.loop, with({.method = "OPTIONS", .path = "/live/x", .mount = "/live/"},
+                                                 "Origin", "https://app.example.org"));
+  preflight.open(*made_.handler);
+  ASSERT_TRUE(preflight.run());
+  EXPECT_EQ(preflight.status(), 204);
+  EXPECT_THAT(preflight.field("Access-Control-Allow-Methods"), HasSubstr("GET"));
+}
+
+TEST_F(EventDispatchTest, TokensSayWhichChannels) {
+  make("subscribe = { jwt_secret = \"secret\" }");
+  const std::string token = sign(JWT_ALG_HS256, "secret", R"({"channels":["mine/*"]})");
+  EXPECT_EQ(join(websocket("mine/1"))->call().status(), 401);
+  EXPECT_EQ(join(websocket("mine/1", "access_token=x"))->call().status(), 401);
+  EXPECT_EQ(join(websocket("mine/1", "access_token=" + token))->call().status(), 101);
+  EXPECT_EQ(join(websocket("mine/1", "channel=other&access_token=" + token))->call().status(), 403);
+  EXPECT_EQ(join(with(stream("mine/1"), "Authorization", "Bearer " + token))->call().status(), 200);
+  EXPECT_EQ(join(with(stream("other"), "Authorization", "Bearer " + token))->call().status(), 403);
+  auto client = join(websocket("mine/1", {}, "banyan.v1, access_token." + token));
+  EXPECT_EQ(client->call().status(), 101);
+  EXPECT_EQ(client->call().field("Sec-WebSocket-Protocol"), "banyan.v1");
+  client->say(R"({"type":"subscribe","channel":"other"})");
+  client->say(R"({"type":"subscribe","channel":"mine/2"})");
+  ASSERT_TRUE(client->wait_for_messages(3));
+  EXPECT_THAT(client->messages()[1], HasSubstr("\"status\":403"));
+  EXPECT_THAT(client->messages()[2], HasSubstr("\"subscribed\""));
+}
+
+TEST_F(EventDispatchTest, WhenTheTokenExpiresTheConnectionEnds) {
+  make("subscribe = { jwt_secret = \"secret\" }");
+  const std::string token =
+      sign(JWT_ALG_HS256, "secret", fmt::format(R"({{"channels":"*","exp":{}}})", seconds_from_now(2)));
+  auto socket = join(websocket("x", "access_token=" + token));
+  auto events = join(stream("x", "access_token=" + token));
+  EXPECT_EQ(socket->call().status(), 101);
+  EXPECT_EQ(socket->close_code(), 1008);
+  EXPECT_THAT(socket->frames().back().payload, HasSubstr("expired"));
+  EXPECT_TRUE(events->wait_for_end());
+}
+
+TEST_F(EventDispatchTest, ChangedRightsCountForThoseWhoAreThere) {
+  make("subscribe = { jwt_secret = \"secret\" }");
+  const auto token = [](const std::string& claims) { return sign(JWT_ALG_HS256, "secret", claims); };
+  auto stays = join(websocket("x", "access_token=" + token(R"({"channels":"x","aud":"live"})")));
+  auto goes = join(websocket("x", "access_token=" + token(R"({"channels":"x"})")));
+  testing::MadeHandler former = std::move(made_);
+  make("subscribe = { jwt_secret = \"secret\", audience = \"live\" }");
+  made_.handler->succeed(*former.handler);
+  EXPECT_EQ(goes->close_code(), 1008);
+  publish("x", "hello");
+  ASSERT_TRUE(stays->wait_for_messages(1));
+}
+
+// ---------------------------------------------------------------- long-poll and pages
+
+testing::FakeRequest get(std::string path, std::string query = {}) {
+  return {.path = "/live/" + path, .mount = "/live/", .query = std::move(query)};
+}
+
+TEST_F(EventDispatchTest, ALongPollWaitsForEvents) {
+  make();
+  testing::FakeCall call(worker_.loop, get("x", "wait=30s"));
+  call.open(*made_.handler);
+  turns(3);
+  EXPECT_FALSE(call.responded());
+  const shm::EventId id = publish("x", "hello");
+  ASSERT_TRUE(call.run());
+  EXPECT_EQ(call.status(), 200);
+  EXPECT_EQ(
+      call.body(),
+      fmt::format(R"({{"events":[{{"channel":"x","epoch":{0},"offset":1,"data":"hello"}}],"next":"{0}:1"}})"
+                  "\n",
+                  id.epoch));
+  publish("x", "two");
+  publish("x", "three");
+  testing::FakeCall next(worker_.loop, get("x", "wait=30s&since=" + shm::to_text(id)));
+  next.open(*made_.handler);
+  ASSERT_TRUE(next.run());
+  EXPECT_THAT(next.body(), HasSubstr("\"two\""));
+  EXPECT_THAT(next.body(), HasSubstr(fmt::format("\"next\":\"{}:3\"", id.epoch)));
+  EXPECT_EQ(log_->find("x")->value().subscribers, 0u);
+}
+
+TEST_F(EventDispatchTest, ALongPollEndsWithNothing) {
+  make();
+  publish("x", "before");
+  testing::FakeCall call(worker_.loop, get("x", "wait=1ms"));
+  call.open(*made_.handler);
+  ASSERT_TRUE(call.run());
+  EXPECT_THAT(call.body(), HasSubstr("{\"events\":[],\"next\":\""));
+  EXPECT_THAT(call.body(), HasSubstr(":1\"}"));
+  testing::FakeCall lost(worker_.loop, get("x", "wait=10s&since=1:1"));
+  lost.open(*made_.handler);
+  ASSERT_TRUE(lost.run());
+  EXPECT_THAT(lost.body(), HasSubstr("\"gaps\":[{\"channel\":\"x\""));
+  EXPECT_THAT(lost.body(), HasSubstr("\"before\""));
+}
+
+TEST_F(EventDispatchTest, PagesSayWhoListens) {
+  make();
+  auto one = join(websocket("x"));
+  auto two = join(stream("x", "channel=y"));
+  publish("x", "hello");
+  testing::FakeCall call(worker_.loop, get("_channels/x"));
+  call.open(*made_.handler);
+  ASSERT_TRUE(call.run());
+  EXPECT_THAT(call.body(),
+              ::testing::MatchesRegex(
+                  R"(\{"channel":"x","subscribers":2,"epoch":[0-9]+,"offset":1,"age_ms":[0-9]+\}.)"));
+  testing::FakeCall all(worker_.loop, get("_channels"));
+  all.open(*made_.handler);
+  ASSERT_TRUE(all.run());
+  EXPECT_THAT(all.body(), HasSubstr(R"({"channel":"x","subscribers":2)"));
+  EXPECT_THAT(all.body(), HasSubstr(R"({"channel":"y","subscribers":1)"));
+  EXPECT_THAT(all.body(), ::testing::EndsWith("\n]}\n"));
+  testing::FakeCall none(worker_.loop, get("_channels/z"));
+  none.open(*made_.handler);
+  ASSERT_TRUE(none.run());
+  EXPECT_EQ(none.status(), 404);
+}
+
+}  // namespace
+}  // namespace banyan::handlers
