@@ -8,6 +8,7 @@
 #include "admin/pages.h"
 #include "admin/reply.h"
 #include "admin/request.h"
+#include "base/constant_time.h"
 #include "control/texts.h"
 
 namespace banyan::admin {
@@ -21,16 +22,6 @@ void send(handler::Call& call, BufferPools& buffers, const Reply& reply) {
   head.fields.add("X-Content-Type-Options", "nosniff");
   for (const auto& [name, value] : reply.fields) head.fields.add(name, value);
   handler::answer(call, buffers, std::move(head), reply.body);
-}
-
-// Takes the same time wherever the texts differ (their lengths may show).
-bool equal_in_constant_time(std::string_view given, std::string_view expected) {
-  unsigned difference = given.size() != expected.size();
-  for (size_t i = 0; i < given.size(); ++i) {
-    difference |=
-        static_cast<unsigned char>(given[i]) ^ static_cast<unsigned char>(expected[i % expected.size()]);
-  }
-  return difference == 0;
 }
 
 Result<Request> make_request(const http::RequestHead& head, std::string door) {

@@ -153,6 +153,9 @@ class Handler {
   virtual std::unique_ptr<Session> open(Call& call) = 0;
   // False while every call would fail (all servers down): a rollout then leaves the share to the other side.
   virtual bool available() const { return true; }
+  // The configuration it belongs to is the current one now; after succeed(). What is visible outside without
+  // being asked for (connections of its own to others) begins here, not in make().
+  virtual void activate() {}
   // A reload has put this handler in the place of one of the same name and type that had other options: takes
   // over what is to outlive it (connections, counters). Calls that began there go on there until they end.
   virtual void succeed(Handler& /*predecessor*/) {}

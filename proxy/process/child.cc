@@ -115,6 +115,7 @@ int Child::run(Role& role) {
     return 1;
   }
   current_ = std::move(*first);
+  current_->take_over_from(nullptr, {});
   role.on_generation(current_, inheritance_.sockets);
   shm::set_process_state(inheritance_.segment, place_, shm::ProcessState::ready);
   channel_.send({MessageType::ready, configuration->number, std::move(remarks)});

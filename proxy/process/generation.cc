@@ -233,9 +233,21 @@ Generation::Built Generation::build(std::shared_ptr<const Configuration> configu
 Generation::~Generation() = default;
 
 void Generation::take_over_from(const Generation* previous, Millis time) {
-  if (!previous) return;
-  if (script_ && previous->script_) script_->carry_over(*previous->script_);
-  for (const auto& [name, before] : previous->handlers_) {
+  if (previous && script_ && previous->script_) script_->carry_over(*previous->script_);
+  if (previous) take_over_handlers(*previous, time);
+  for (const auto& [name, holder] : handlers_) {
+    const bool carried_over = previous && previous->has(*holder);
+    if (!carried_over) holder->handler->activate();
+  }
+}
+
+bool Generation::has(const HandlerHolder& holder) const {
+  const auto found = handlers_.find(holder.entry.name);
+  return found != handlers_.end() && found->second.get() == &holder;
+}
+
+void Generation::take_over_handlers(const Generation& previous, Millis time) {
+  for (const auto& [name, before] : previous.handlers_) {
     const auto now = handlers_.find(name);
     if (now != handlers_.end() && now->second == before) continue;
     if (now != handlers_.end() && now->second->entry.type == before->entry.type) {

@@ -61,8 +61,8 @@ class Generation final : public route::TargetBook, public std::enable_shared_fro
   uint32_t number() const { return configuration_->number; }
   const config::Config& config() const { return configuration_->config; }
 
-  // Becomes the current one: counters of the script go on, handlers succeed those they replace, and those
-  // that were left out get `time` to end what lasts long.
+  // Becomes the current one: counters of the script go on, handlers succeed those they replace, those that
+  // were left out get `time` to end what lasts long, and new ones are activated. `previous` may be null.
   void take_over_from(const Generation* previous, Millis time);
   // The process stops within that time.
   void drain(Millis time);
@@ -96,6 +96,9 @@ class Generation final : public route::TargetBook, public std::enable_shared_fro
     route::RolloutTarget rollout;
     route::Target target;
   };
+
+  bool has(const HandlerHolder& holder) const;
+  void take_over_handlers(const Generation& previous, Millis time);
 
   explicit Generation(std::shared_ptr<const Configuration> configuration)
       : configuration_(std::move(configuration)) {}
