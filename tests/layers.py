@@ -35,6 +35,7 @@ CONFINED = {
     "curl/": ["proxy/net/fetch"],
     "openssl/": ["proxy/net/", "proxy/http/ws_handshake.cc", "handlers/sigv4", "handlers/batch_fetch", "handlers/event_dispatch/token.cc", "proxy/config/", "proxy/admin/", "proxy/process/"],
     "event2/": ["proxy/event/"],
+    "hiredis/": ["handlers/event_dispatch/redis_link.cc"],
     "re2/": ["proxy/route/", "proxy/config/"],
     "date/": ["proxy/rollout/time_zone.cc"],
     "zlib.h": ["proxy/http/ws_deflate.cc", "handlers/batch_fetch/gzip"],

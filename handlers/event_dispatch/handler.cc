@@ -3,6 +3,7 @@
 //   GET P/CHANNEL   Upgrade: websocket           ─▶ Joining ─▶ Subscriber
 //                   Accept: text/event-stream    ─▶ Joining ─▶ Subscriber
 //                   ?since=… &wait=…             ─▶ PollSession
+//   POST P/CHANNEL, P/                           ─▶ PublishSession ─▶ Publisher
 //   GET P/_channels[/NAME]                       ─▶ pages
 //
 // A subscriber's request ends with the answer's head; from then on its connection belongs to a Subscriber,
@@ -14,6 +15,8 @@
 #include "handlers/event_dispatch/joining.h"
 #include "handlers/event_dispatch/pages.h"
 #include "handlers/event_dispatch/poll_session.h"
+#include "handlers/event_dispatch/publish_rights.h"
+#include "handlers/event_dispatch/publish_session.h"
 #include "handlers/event_dispatch/refusal.h"
 #include "http/ws_handshake.h"
 #include "shm/directory.h"
@@ -61,11 +64,13 @@ Result<std::unique_ptr<handler::Handler>> EventDispatch::make(const config::Hand
   Result<shm::Region> region = shm::map_region(services.segment, shm::Kind::handler, number);
   if (!region.ok()) return std::move(region).error();
   auto hub = std::make_shared<EventHub>(services, *std::move(region), options, number);
-  return std::unique_ptr<handler::Handler>(new EventDispatch(services, std::move(hub), *std::move(rights)));
+  return std::unique_ptr<handler::Handler>(
+      new EventDispatch(entry, services, std::move(hub), *std::move(rights)));
 }
 
 void EventDispatch::succeed(handler::Handler& predecessor) {
   auto& former = static_cast<EventDispatch&>(predecessor);
+  former.source_.reset();
   if (former.hub_->log().identity() == hub_->log().identity()) {
     const EventDispatchOptions options = hub_->options();
     hub_ = former.hub_;
@@ -74,6 +79,20 @@ void EventDispatch::succeed(handler::Handler& predecessor) {
   }
   former_ = former.hub_;
   former_->drain(kMove);
+}
+
+// One process reads the source: the controller, of which there is always one.
+void EventDispatch::activate() {
+  const auto& options = entry_.options.as<EventDispatchOptions>();
+  if (!options.source || services_.slot != shm::kControllerSlot) return;
+  const uint32_t number = services_.directory.find(shm::Kind::handler, entry_.name);
+  source_ = std::make_unique<RedisSource>(services_, hub_->publisher(), *options.source, entry_.name, number,
+                                          channel_name_problem);
+}
+
+void EventDispatch::drain(Duration time) {
+  source_.reset();
+  hub_->drain(time);
 }
 
 std::unique_ptr<handler::Session> EventDispatch::open(handler::Call& call) {
@@ -98,9 +117,24 @@ std::unique_ptr<handler::Session> EventDispatch::open_channel(handler::Call& cal
     case http::Method::options:
       answer_preflight(call);
       return nullptr;
+    case http::Method::post:
+      return publish(call, channel);
     default:
-      return refuse(call, client_error(405, "use GET"));
+      return refuse(call, client_error(405, "use GET or POST"));
   }
+}
+
+std::unique_ptr<handler::Session> EventDispatch::publish(handler::Call& call, const std::string& channel) {
+  const http::RequestHead& request = call.request();
+  const auto judge = [this, &request](std::string_view name) {
+    return judge_publisher(request, name, hub_->options(), *rights_, services_.loop.wall());
+  };
+  const auto decorate = [this, &request](http::Fields& fields) {
+    rights_->add_cors_fields(request.fields.get(http::FieldId::origin), fields);
+  };
+  PublishMeans means{services_, hub_->publisher(), hub_, judge, decorate};
+  return channel.empty() ? open_batch_publish(call, std::move(means), hub_->options().max_batch)
+                         : open_publish(call, std::move(means), channel);
 }
 
 // Fetch standard, CORS preflight.
@@ -108,12 +142,13 @@ void EventDispatch::answer_preflight(handler::Call& call) {
   const http::RequestHead& request = call.request();
   http::ResponseHead head;
   head.status = 204;
-  head.fields.add("Allow", "GET, OPTIONS");
+  head.fields.add("Allow", "GET, POST, OPTIONS");
   const size_t before = head.fields.size();
   rights_->add_cors_fields(request.fields.get(http::FieldId::origin), head.fields);
   if (head.fields.size() > before) {
-    head.fields.add("Access-Control-Allow-Methods", "GET");
-    head.fields.add("Access-Control-Allow-Headers", "Authorization, Last-Event-ID");
+    head.fields.add("Access-Control-Allow-Methods", "GET, POST");
+    head.fields.add("Access-Control-Allow-Headers",
+                    "Authorization, Content-Type, Idempotency-Key, Last-Event-ID");
     head.fields.add("Access-Control-Max-Age", "600");
   }
   handler::answer(call, services_.buffers, std::move(head), {});

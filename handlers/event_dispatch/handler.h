@@ -8,6 +8,7 @@
 #include "handlers/event_dispatch/channel_names.h"
 #include "handlers/event_dispatch/hub.h"
 #include "handlers/event_dispatch/options.h"
+#include "handlers/event_dispatch/redis_source.h"
 #include "handlers/event_dispatch/rights.h"
 
 namespace banyan::config {
@@ -24,13 +25,16 @@ class EventDispatch final : public handler::Handler {
 
   std::unique_ptr<handler::Session> open(handler::Call& call) override;
   void succeed(handler::Handler& predecessor) override;
-  void drain(Duration time) override { hub_->drain(time); }
+  void activate() override;
+  void drain(Duration time) override;
 
  private:
-  EventDispatch(handler::Services& services, std::shared_ptr<EventHub> hub, std::unique_ptr<Rights> rights)
-      : services_(services), hub_(std::move(hub)), rights_(std::move(rights)) {}
+  EventDispatch(const config::HandlerEntry& entry, handler::Services& services, std::shared_ptr<EventHub> hub,
+                std::unique_ptr<Rights> rights)
+      : entry_(entry), services_(services), hub_(std::move(hub)), rights_(std::move(rights)) {}
 
   std::unique_ptr<handler::Session> open_channel(handler::Call& call, const std::string& channel);
+  std::unique_ptr<handler::Session> publish(handler::Call& call, const std::string& channel);
   std::unique_ptr<handler::Session> open_page(handler::Call& call, const EventPlace& place);
   std::unique_ptr<handler::Session> subscribe(handler::Call& call, const std::string& channel);
   std::unique_ptr<handler::Session> authorize(handler::Call& call, EventQuery query, Grant grant);
@@ -38,11 +42,13 @@ class EventDispatch final : public handler::Handler {
   std::unique_ptr<handler::Session> refuse(handler::Call& call, const Error& error);
   void answer_preflight(handler::Call& call);
 
+  const config::HandlerEntry& entry_;
   handler::Services& services_;
   std::shared_ptr<EventHub> hub_;
   std::unique_ptr<Rights> rights_;
   // What a reload that changed the size of the log has left behind: it sends its subscribers to the new one.
   std::shared_ptr<EventHub> former_;
+  std::unique_ptr<RedisSource> source_;  // in the controller only
 };
 
 }  // namespace banyan::handlers

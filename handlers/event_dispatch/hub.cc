@@ -35,8 +35,10 @@ EventHub::EventHub(handler::Services& services, shm::Region region, const EventD
     : services_(services),
       region_(std::move(region)),
       options_(options),
+      publish_limits_(options.publish_limits()),
       meters_(services.counters, number),
       log_(region_.bytes(), worker_of(services.slot), shm::process_life(services.segment, services.slot)),
+      publisher_(services, log_, publish_limits_, number),
       book_(log_),
       fan_out_(services.loop, log_, book_, *this),
       bell_(services.bells, Callback::to<&EventHub::on_bell>(this)),
@@ -55,6 +57,7 @@ EventHub::~EventHub() {
 void EventHub::apply(const EventDispatchOptions& options, const Rights& rights) {
   const bool other_rights = options.subscribe != options_.subscribe;
   options_ = options;
+  publish_limits_ = options.publish_limits();
   most_connections_ = most_connections(options);
   if (!other_rights) return;
   wheel_.each([&](WheelEntry& entry) { static_cast<Subscriber&>(entry).renew(rights); });

@@ -20,6 +20,7 @@
 #include "handlers/event_dispatch/fan_out.h"
 #include "handlers/event_dispatch/meters.h"
 #include "handlers/event_dispatch/options.h"
+#include "handlers/event_dispatch/publisher.h"
 #include "handlers/event_dispatch/subscriber.h"
 #include "handlers/event_dispatch/wheel.h"
 #include "shm/regions.h"
@@ -45,6 +46,7 @@ class EventHub final : private FanOut::Owner {
   shm::EventLog& log() { return log_; }
   ChannelBook& book() { return book_; }
   Wheel& wheel() { return wheel_; }
+  Publisher& publisher() { return publisher_; }
   EventMeters& meters() { return meters_; }
   // Bytes of the runs that wait in queues.
   uint64_t& queue_memory() { return queue_memory_; }
@@ -89,9 +91,11 @@ class EventHub final : private FanOut::Owner {
   handler::Services& services_;
   shm::Region region_;
   EventDispatchOptions options_;
+  PublishLimits publish_limits_;
   EventMeters meters_;
   uint64_t queue_memory_ = 0;
   shm::EventLog log_;
+  Publisher publisher_;
   ChannelBook book_;
   Wheel wheel_;
   FanOut fan_out_;

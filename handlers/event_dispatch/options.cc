@@ -1,6 +1,7 @@
 #include "handlers/event_dispatch/options.h"
 
 #include "config/formats.h"
+#include "handlers/event_dispatch/channel_names.h"
 
 namespace banyan::handlers {
 namespace {
@@ -94,6 +95,15 @@ void check_options(EventDispatchOptions& options, const config::Value& value) {
   if (options.queue.bytes < options.max_message) {
     value.at("queue").error("bytes must not be less than max_message");
   }
+  if (options.websocket_publish && !options.publish_token.empty() && !options.subscribe.wants_token()) {
+    value.at("websocket_publish")
+        .error("would let everybody publish whom publish_token shuts out; needs tokens in subscribe");
+  }
+  if (options.source && !options.source->channel.empty()) {
+    if (const char* problem = channel_name_problem(options.source->channel)) {
+      value.at("source").at("channel").error(problem);
+    }
+  }
   if (options.max_message > options.memory / kRingPerEvent) {
     value.at("max_message").error("must not be more than a sixteenth of memory");
   }
@@ -137,6 +147,26 @@ const config::Section<EventDispatchOptions>& event_dispatch_section() {
                      "closed (1008)."),
        config::field("subscribe", &Options::subscribe, config::table(subscribe_section()),
                      "Who may subscribe."),
+       config::field(
+           "publish_token", &Options::publish_token, config::secret(),
+           "Publishers need this token, in Authorization: Bearer, or one of \"subscribe\" whose claim "
+           "\"publish\" allows the channel. Without either, everybody may publish whom the route lets "
+           "through."),
+       config::field("publish_rate", &Options::publish_rate, config::rate_or_off(),
+                     "Most events from one address, evenly; others get 429."),
+       config::field("max_batch", &Options::max_batch, config::size(1024, 64 << 20),
+                     "Longest body of a batch."),
+       config::field(
+           "websocket_publish", &Options::websocket_publish, config::flag(),
+           "Whether WebSocket clients may publish, to channels that their token allows if there must be "
+           "one: with the command \"publish\" of banyan.v1, or by messages to the one channel of a "
+           "plain WebSocket."),
+       config::field(
+           "schema", &Options::schema, event_schema(),
+           "Fields that every event must have, { NAME = \"TYPE\" }: string, int, number, bool, time (RFC "
+           "3339), object, array, any; with \"?\" behind the type, a field may be missing. Others get 422."),
+       config::field("source", &Options::source, config::optional(config::table(redis_source_section())),
+                     "A stream of Redis whose entries are published, too."),
        config::field(
            "deflate", &Options::deflate, config::flag(),
            "Whether WebSocket clients that offer permessage-deflate get events of 128 bytes and more "

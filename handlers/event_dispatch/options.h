@@ -8,6 +8,9 @@
 #include "config/schema.h"
 #include "config/section.h"
 #include "config/values.h"
+#include "handlers/event_dispatch/event_schema.h"
+#include "handlers/event_dispatch/publisher.h"
+#include "handlers/event_dispatch/redis_options.h"
 #include "shm/event_log.h"
 
 namespace banyan::handlers {
@@ -54,9 +57,15 @@ struct EventDispatchOptions {
   bool websocket_publish = false;
   config::Rate receive_rate{100, Millis(1000)};  // count 0: no limit
   SubscribeOptions subscribe;
+  config::Secret publish_token;
+  config::Rate publish_rate{0, Millis(1000)};  // of each publisher; count 0: no limit
+  uint64_t max_batch = 1 << 20;
+  EventSchema schema;
+  std::optional<RedisSourceOptions> source;
   bool operator==(const EventDispatchOptions&) const = default;
 
   shm::EventLogShape shape() const { return {memory, channels}; }
+  PublishLimits publish_limits() const { return {max_message, schema, publish_rate}; }
   shm::EventLog::History log_history() const { return {history.messages, history.age}; }
 };
 

@@ -121,6 +121,9 @@ class Subscriber final : public event::Disposable,
   void on_close_frame(http::WsClose code);
   void on_message(bool text, std::string_view payload);
   void on_command(const Command& command);
+  std::string only_channel();
+  bool may_publish(std::string_view channel) const;
+  void publish(const Command& command, std::string& answer);
   void unsubscribe(Subscription& subscription);
 
   EventHub* hub_;

@@ -129,8 +129,39 @@ void Subscriber::on_message(bool text, std::string_view payload) {
     append_error(answer, error);
     return put_text(std::move(answer));
   }
+  if (const std::string channel = only_channel(); !channel.empty() && may_publish(channel)) {
+    const auto kind = text ? shm::EventKind::text : shm::EventKind::binary;
+    const PublishAnswer done = hub_->publisher().publish({channel, kind, payload, {}, {}});
+    if (done.ok()) return;
+    failed_ = true;
+    return close(http::WsClose::policy_violation, done.detail, shm::EventClose::protocol);
+  }
   failed_ = true;
   close(http::WsClose::policy_violation, "publishing is not allowed here", shm::EventClose::protocol);
+}
+
+// The channel of a connection that has no other; or "".
+std::string Subscriber::only_channel() {
+  std::string name;
+  if (subscriptions() == 1) each_subscription([&](const Subscription& one) { name = one.channel->name; });
+  return name;
+}
+
+bool Subscriber::may_publish(std::string_view channel) const {
+  return hub_->options().websocket_publish && (!grant_ || grant_->may_publish(channel));
+}
+
+void Subscriber::publish(const Command& command, std::string& answer) {
+  if (!may_publish(command.channel)) {
+    return append_error(answer, {command.id, 403, "publishing is not allowed here"});
+  }
+  const PublishAnswer done =
+      hub_->publisher().publish({command.channel, command.kind, command.data, command.key, {}});
+  if (done.ok()) {
+    append_published(answer, command.channel, done.id, command.id);
+  } else {
+    append_error(answer, {command.id, done.status, problem_text(done)});
+  }
 }
 
 void Subscriber::on_command(const Command& command) {
@@ -165,7 +196,7 @@ void Subscriber::on_command(const Command& command) {
       }
       break;
     case Command::Type::publish:
-      append_error(answer, {command.id, 403, "publishing is not allowed here"});
+      publish(command, answer);
       break;
   }
   put_text(std::move(answer));

@@ -113,6 +113,7 @@ std::string Text::label_text(LabelValues values, uint32_t value) const {
     case LabelValues::outcome:
     case LabelValues::cache_result:
     case LabelValues::resume_result:
+    case LabelValues::publish_result:
       return fixed("result");
   }
   return {};

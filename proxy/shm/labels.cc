@@ -26,6 +26,8 @@ constexpr Texts<2> kEventDrops = {"queue_full", "closed"};
 constexpr Texts<10> kEventCloses = {"client",  "queue_full", "no_pong", "protocol", "too_fast",
                                     "too_big", "rights",     "moved",   "drain",    "gap"};
 constexpr Texts<2> kResumeResults = {"complete", "gap"};
+constexpr Texts<7> kPublishResults = {"accepted",  "repeated", "invalid", "unauthorized",
+                                      "too_large", "too_fast", "failed"};
 constexpr Texts<2> kOutcomes = {"ok", "failed"};
 
 }  // namespace
@@ -69,6 +71,8 @@ std::span<const std::string_view> label_texts(LabelValues values) {
       return kEventCloses;
     case LabelValues::resume_result:
       return kResumeResults;
+    case LabelValues::publish_result:
+      return kPublishResults;
   }
   return {};
 }

@@ -64,6 +64,8 @@ enum class EventClose : uint8_t {
 
 // Whether all events behind the place a subscriber named were there.
 enum class ResumeResult : uint8_t { complete, gap };
+// What became of an event that somebody wanted to publish; unauthorized: by token or rights.
+enum class PublishResult : uint8_t { accepted, repeated, invalid, unauthorized, too_large, too_fast, failed };
 
 enum class Outcome : uint8_t { ok, failed };
 
@@ -91,6 +93,7 @@ enum class LabelValues : uint8_t {
   event_drop,
   event_close,
   resume_result,
+  publish_result,
 };
 
 // The texts of a fixed set in the order of its enum; empty for those of the directory and for code.

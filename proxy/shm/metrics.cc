@@ -157,6 +157,12 @@ constexpr std::array kRows = {
     MetricRow{Metric::events_delivery_time, "events_delivery_seconds", histogram,
               "From the publication of an event until it was sent to the last subscriber of a worker.",
               kLabels<handler>, kShortSeconds},
+    MetricRow{Metric::events_published, "events_published_total", counter,
+              "Events that somebody wanted to publish.", kLabels<handler, publish_result>},
+    MetricRow{Metric::events_published_bytes, "events_published_bytes_total", counter,
+              "Bytes of the events published.", kLabels<handler>},
+    MetricRow{Metric::events_source_up, "events_source_up", gauge,
+              "Whether the source of an event_dispatch handler can be read.", kLabels<handler>},
 };
 
 constexpr bool in_order() {

@@ -72,6 +72,9 @@ enum class Metric : uint8_t {
   events_queue_bytes,           // handler
   events_too_fast,              // handler
   events_delivery_time,         // handler
+  events_published,             // handler publish_result
+  events_published_bytes,       // handler
+  events_source_up,             // handler
   count_of_metrics,
 };
 
