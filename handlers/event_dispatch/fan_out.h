@@ -33,10 +33,11 @@ class FanOut {
 
   // There may be something new.
   void wake() { slice_.schedule(); }
-  // A round is being delivered: listeners may be told more of what is older than now.
-  bool under_way() const { return !touched_.empty(); }
+  // Listeners may be told more of what is older than now.
+  bool busy() const { return under_way() || slice_.scheduled(); }
 
  private:
+  bool under_way() const { return !touched_.empty(); }  // a round is being delivered
   void run_slice();
   bool read_round();
   void note_missed();

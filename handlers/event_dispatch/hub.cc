@@ -41,7 +41,7 @@ EventHub::EventHub(handler::Services& services, shm::Region region, const EventD
       publisher_(services, log_, publish_limits_, number),
       book_(log_),
       fan_out_(services.loop, log_, book_, *this),
-      bell_(services.bells, Callback::to<&EventHub::on_bell>(this)),
+      bell_(services.bells, Callback::to<&EventHub::wake>(this)),
       again_notice_(services.loop, Callback::to<&EventHub::on_again>(this)),
       tick_(services.loop, Callback::to<&EventHub::on_tick>(this)),
       read_space_(kReadSpace),

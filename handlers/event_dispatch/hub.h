@@ -70,7 +70,9 @@ class EventHub final : private FanOut::Owner {
   // Subscriber::on_turn() will be called in the next turn; flush() when the slice of the round is over.
   void again(Subscriber& subscriber);
   void flush_later(Subscriber& subscriber) { put_off_.push_back(&subscriber); }
-  bool delivering() const { return fan_out_.under_way(); }
+  // There may be something new in the log.
+  void wake() { fan_out_.wake(); }
+  bool delivering() const { return fan_out_.busy(); }
   bool draining() const { return draining_.has_value(); }
 
   // When a connection is to be looked at next: for its ping, or for its end.
@@ -82,7 +84,7 @@ class EventHub final : private FanOut::Owner {
  private:
   void on_delivered(const HubChannel& channel, const ChannelRound& round) override;
   void on_slice_end(bool idle) override;
-  void on_bell() { fan_out_.wake(); }
+
   void on_again();
   void answer_polls();
   void on_tick();

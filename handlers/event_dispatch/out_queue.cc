@@ -29,11 +29,14 @@ void OutQueue::pop_front() {
   parts_[head_].run = RunRef();
   ++head_;
   if (pinned_ > 0) --pinned_;
-  // Drained queues are thrown away whole; a long one that never drains gives back what it has sent.
-  if (head_ >= 64 && head_ * 2 >= parts_.size()) {
-    parts_.erase(parts_.begin(), parts_.begin() + head_);
-    head_ = 0;
-  }
+  compact();
+}
+
+// Drained queues are thrown away whole; a long one that never drains gives back what it has sent.
+void OutQueue::compact() {
+  if (head_ < 64 || head_ * 2 < parts_.size()) return;
+  parts_.erase(parts_.begin(), parts_.begin() + head_);
+  head_ = 0;
 }
 
 void OutQueue::sent(size_t bytes, size_t offered, bool sealed) {
@@ -86,7 +89,15 @@ uint64_t OutQueue::drop_oldest(uint64_t bytes, uint64_t messages) {
     part.begin = end;
     if (part.size() == 0) ++place;
   }
-  parts_.erase(parts_.begin() + head_ + pinned_, parts_.begin() + static_cast<ptrdiff_t>(place));
+  // What is pinned moves up to the rest, and not the rest down: a queue that is always full loses one message
+  // for each that comes.
+  const size_t gone = place - head_ - pinned_;
+  for (size_t i = pinned_; gone > 0 && i > 0; --i) {
+    parts_[head_ + i - 1 + gone] = std::move(parts_[head_ + i - 1]);
+  }
+  for (size_t i = 0; i < gone; ++i) parts_[head_ + i].run = RunRef();
+  head_ += static_cast<uint32_t>(gone);
+  compact();
   return dropped;
 }
 

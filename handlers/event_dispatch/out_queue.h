@@ -48,6 +48,7 @@ class OutQueue {
  private:
   void pin_begun_message();
   void pop_front();
+  void compact();
 
   std::vector<RunPart> parts_;  // from head_ on
   uint32_t head_ = 0;

@@ -71,7 +71,9 @@ void Subscriber::close(http::WsClose code, std::string_view reason, shm::EventCl
   state_ = State::closing;
   hub_->meters().note_closed(why);
   leave_all();
-  if (queue_) hub_->meters().note_dropped(shm::EventDrop::closed, queue_->drop_free());
+  // Who is at fault need not get what waits; others get all of it before the end.
+  const bool fault = failed_ || why == shm::EventClose::queue_full || why == shm::EventClose::rights;
+  if (queue_ && fault) hub_->meters().note_dropped(shm::EventDrop::closed, queue_->drop_free());
   hub_->wheel().put(*this, kGrace);
   std::string farewell;
   if (form_.dress != Dress::sse) {
@@ -247,6 +249,8 @@ void Subscriber::flush() {
       queue_->count_in(hub_->queue_memory());
       stream_->want_write();
       if (state_ == State::open) keep_in_limits();
+      // Who reads the rest before the end may take its time.
+      if (state_ == State::closing && result.bytes > 0) hub_->wheel().put(*this, kGrace);
       return;
     }
   }

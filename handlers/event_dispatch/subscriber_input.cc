@@ -68,7 +68,8 @@ bool Subscriber::on_step(const http::WsReceiver::Step& step) {
     if (state_ == State::closing) {
       if (!queue_) go();
     } else {
-      // What it has published is sent to it before the answer.
+      // What it has published is sent to it before the answer, even if nobody has looked for it yet.
+      hub_->wake();
       hub_->again(*this);
     }
     return false;

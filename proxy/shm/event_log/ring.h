@@ -31,7 +31,7 @@ class Ring {
  public:
   static constexpr uint64_t kHeadWords = 5;
   static constexpr uint8_t kPadding = 15;
-  static constexpr uint64_t kMostData = (1 << 24) - 1;
+  static constexpr uint64_t kMostData = (1 << 28) - 1;
   // Behind it a record cannot be longer.
   static constexpr uint64_t longest(uint64_t ring_bytes) {
     return ring_bytes / 16 < kMostData ? ring_bytes / 16 : kMostData;

@@ -168,6 +168,40 @@ TEST_F(EventDispatchTest, EventsAreCompressedForThoseWhoAgreed) {
   EXPECT_EQ(text, std::string(1000, 'a'));
 }
 
+TEST_F(EventDispatchTest, WhoMayPublishHearsItselfEvenIfItClosesAtOnce) {
+  make("websocket_publish = true");
+  auto client = join(websocket("x"));
+  std::string all;
+  for (int i = 0; i < 10; ++i) all += support::client_frame({}, fmt::format("event {}", i));
+  all += support::client_frame({http::WsOpcode::binary}, "");
+  // A message in three pieces with a ping between them.
+  all += support::client_frame({http::WsOpcode::text, false}, "in ");
+  all += support::client_frame({http::WsOpcode::continuation, false}, "three ");
+  all += support::client_frame({http::WsOpcode::ping}, "p");
+  all += support::client_frame({http::WsOpcode::continuation}, "pieces");
+  all += support::client_frame({http::WsOpcode::close}, "\x0b\xb8why");
+  client->send(all);
+  EXPECT_EQ(client->close_code(), 3000);
+  ASSERT_EQ(client->messages().size(), 12u);
+  EXPECT_EQ(client->messages()[9], "event 9");
+  EXPECT_EQ(client->messages()[10], "");
+  EXPECT_EQ(client->messages()[11], "in three pieces");
+  EXPECT_TRUE(client->wait_for_end());
+}
+
+TEST_F(EventDispatchTest, MessagesMayComeByteByByte) {
+  make("websocket_publish = true");
+  auto client = join(websocket("x"));
+  const std::string frames =
+      support::client_frame({}, "slowly") + support::client_frame({}, std::string(300, 'y'));
+  for (char c : frames) {
+    client->send({&c, 1});
+    turns(1);
+  }
+  ASSERT_TRUE(client->wait_for_messages(2));
+  EXPECT_THAT(client->messages(), ElementsAre("slowly", std::string(300, 'y')));
+}
+
 TEST_F(EventDispatchTest, AnUnknownSubprotocolIsAcceptedAsPlain) {
   make();
   auto client = join(websocket("x", {}, "chat, other"));

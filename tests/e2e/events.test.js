@@ -1,0 +1,145 @@
+// event_dispatch with real subscribers: Node's ws, event streams, curl.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import net from 'node:net';
+import { start } from './lib/banyan.js';
+import { fetch } from './lib/client.js';
+import { begin, eventSource, listen, live, publish } from './lib/events.js';
+import { serveHttp } from './lib/servers.js';
+import { test } from './lib/test.js';
+import { until } from './lib/wait.js';
+
+const series = (count, from = 1) => Array.from({ length: count }, (_, i) => `event ${i + from}`);
+
+test('all transports see all events in one order, whichever worker they are on', async (scope) => {
+  const banyan = await begin(scope, '', { workers: 3 });
+  const sockets = await Promise.all(Array.from({ length: 6 }, () => listen(scope, banyan, 'x')));
+  const envelopes = await listen(scope, banyan, 'x', { protocols: ['banyan.v1'] });
+  const small = await listen(scope, banyan, 'x', { perMessageDeflate: true });
+  const source = await eventSource(scope, banyan, 'x');
+  const curl = spawn('curl', ['-sN', '-H', 'Accept: text/event-stream', `${banyan.url}/live/x`]);
+  scope.after(() => curl.kill());
+  let seen = '';
+  curl.stdout.on('data', (chunk) => {
+    seen += chunk;
+  });
+  await until(() => seen.includes('retry:'), 'curl to be connected');
+  const poll = fetch(`${banyan.url}/live/x?wait=30s`);
+  await until(async () => {
+    const page = await fetch(`${banyan.url}/live/_channels/x`);
+    return page.status === 200 && JSON.parse(page.text).subscribers === 11;
+  }, 'all to be counted');
+
+  const texts = [...series(50), 'x'.repeat(20_000), 'line\nbreak'];
+  // Publishers on connections of their own, so on several workers, one after the other.
+  for (const text of texts) await publish(banyan, 'x', text, { 'Content-Type': 'text/plain', Connection: 'close' });
+
+  for (const client of [...sockets, small]) {
+    await until(() => client.messages.length === texts.length, 'all messages');
+    assert.deepEqual(client.messages, texts);
+  }
+  assert.equal(small.socket.extensions, 'permessage-deflate');
+  await until(() => source.events.length === texts.length, 'all events');
+  assert.deepEqual(source.events.map(({ data }) => data), texts);
+  await until(() => envelopes.messages.length === texts.length + 1, 'all envelopes');
+  const parsed = envelopes.messages.slice(1).map((text) => JSON.parse(text));
+  assert.deepEqual(parsed.map(({ data }) => data), texts);
+  assert.deepEqual(parsed.map(({ offset }) => offset), texts.map((_, i) => i + 1));
+  await until(() => seen.includes('data: line\ndata: break\n\n'), 'the last event by curl');
+  const answer = JSON.parse((await poll).text);
+  assert.equal(answer.events[0].data, 'event 1');
+});
+
+test('kill -9 of workers loses and repeats nothing', async (scope) => {
+  const banyan = await begin(scope, '', { workers: 2 });
+  const sources = await Promise.all(Array.from({ length: 8 }, () => eventSource(scope, banyan, 'x')));
+  let sent = 0;
+  const send = async () => {
+    // A publisher whose worker dies asks again, with the same key.
+    sent += 1;
+    const headers = { 'Idempotency-Key': `"${sent}"`, 'Content-Type': 'text/plain', Connection: 'close' };
+    await until(() => publish(banyan, 'x', `event ${sent}`, headers), `event ${sent} to be taken`);
+  };
+  for (let round = 0; round < 3; round += 1) {
+    for (let i = 0; i < 20; i += 1) await send();
+    const [victim] = banyan.workers();
+    process.kill(victim, 'SIGKILL');
+    for (let i = 0; i < 20; i += 1) await send();
+    await until(() => banyan.workers().length === 2 && !banyan.workers().includes(victim), 'a new worker');
+  }
+  for (const source of sources) {
+    await until(() => source.events.length >= sent, `${sent} events`);
+    assert.deepEqual(source.events.map(({ type, data }) => `${type} ${data}`), series(sent).map((t) => `message ${t}`));
+  }
+  assert.ok(sources.some(({ opened }) => opened > 1));
+});
+
+test('a reload keeps the connections; the end of the process says come again', async (scope) => {
+  const banyan = await begin(scope, 'ping = "25s"');
+  const socket = await listen(scope, banyan, 'x');
+  const source = await eventSource(scope, banyan, 'x');
+  await banyan.reconfigure(live('ping = "20s"'));
+  await publish(banyan, 'x', 'after');
+  await until(() => socket.messages.length === 1 && source.events.length === 1, 'the event');
+  assert.equal(source.opened, 1);
+  source.stopped = true;
+  banyan.signal('QUIT');
+  await until(() => socket.closed, 'the close frame');
+  assert.equal(socket.closed.code, 1012);
+  await banyan.exited();
+});
+
+test('who does not read is closed, others do not notice', async (scope) => {
+  const banyan = await begin(scope, 'queue = { bytes = "64k" }', { workers: 1 });
+  const stalled = await Promise.all(
+    Array.from({ length: 20 }, async () => {
+      const socket = net.connect(banyan.port, '127.0.0.1');
+      socket.on('error', () => {});
+      scope.after(() => socket.destroy());
+      socket.write('GET /live/x HTTP/1.1\r\nHost: a\r\nAccept: text/event-stream\r\n\r\n');
+      await new Promise((resolve) => socket.once('readable', resolve));
+      return socket;
+    }),
+  );
+  const readers = await Promise.all(Array.from({ length: 5 }, () => listen(scope, banyan, 'x')));
+  const event = 'y'.repeat(30_000);
+  const closed = () => fetchMetric(banyan, 'banyan_events_closed_total{handler="live",reason="queue_full"}');
+  let count = 0;
+  await until(async () => {
+    count += 1;
+    await publish(banyan, 'x', event);
+    return (await closed()) === stalled.length;
+  }, 'the stalled to be closed', 30_000);
+  for (const reader of readers) await until(() => reader.messages.length === count, 'all events');
+});
+
+async function fetchMetric(banyan, series) {
+  const { text } = await banyan.admin('/metrics');
+  const line = text.split('\n').find((one) => one.startsWith(series));
+  return line ? Number(line.slice(line.lastIndexOf(' '))) : 0;
+}
+
+test('another service says who may listen', async (scope) => {
+  const asked = [];
+  const service = await serveHttp(scope, (request, response) => {
+    asked.push([request.method, request.url, request.headers['x-original-uri'], request.headers.cookie]);
+    response.writeHead(request.headers.cookie === 'user=good' ? 204 : request.headers.cookie ? 500 : 401);
+    response.end();
+  });
+  const banyan = await start(
+    scope,
+    `[upstream.node]
+servers = ["${service.host}"]
+${live('subscribe = { authorize = "upstream.node/may-listen?why=live" }')}`,
+  );
+  const good = await listen(scope, banyan, 'x', { headers: { Cookie: 'user=good' } });
+  assert.equal(good.closed, undefined);
+  assert.deepEqual(asked[0], ['GET', '/may-listen?why=live', '/live/x', 'user=good']);
+  assert.equal((await listen(scope, banyan, 'x')).status, 401);
+  assert.equal((await listen(scope, banyan, 'x', { headers: { Cookie: 'user=odd' } })).status, 500);
+  const evil = { Cookie: 'user=good', Origin: 'https://evil.example' };
+  assert.equal((await listen(scope, banyan, 'x', { headers: evil })).status, 403);
+  await publish(banyan, 'x', 'hello');
+  await until(() => good.messages.length === 1, 'the event');
+});
