@@ -153,7 +153,8 @@ const config::Section<EventDispatchOptions>& event_dispatch_section() {
            "\"publish\" allows the channel. Without either, everybody may publish whom the route lets "
            "through."),
        config::field("publish_rate", &Options::publish_rate, config::rate_or_off(),
-                     "Most events from one address in that time; others get 429."),
+                     "Most events from one address in that time; others get 429. (WebSocket clients have "
+                     "receive_rate.)"),
        config::field("max_batch", &Options::max_batch, config::size(1024, 64 << 20),
                      "Longest body of a batch."),
        config::field(
