@@ -2,9 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import https from 'node:https';
 import net from 'node:net';
-import { start } from './lib/banyan.js';
-import { fetch } from './lib/client.js';
+import tls from 'node:tls';
+import { WebSocket, WebSocketServer } from 'ws';
+import { makeFolder, start } from './lib/banyan.js';
+import { fetch, run } from './lib/client.js';
 import { begin, eventSource, listen, live, publish } from './lib/events.js';
 import { serveHttp } from './lib/servers.js';
 import { test } from './lib/test.js';
@@ -142,4 +145,87 @@ ${live('subscribe = { authorize = "upstream.node/may-listen?why=live" }')}`,
   assert.equal((await listen(scope, banyan, 'x', { headers: evil })).status, 403);
   await publish(banyan, 'x', 'hello');
   await until(() => good.messages.length === 1, 'the event');
+});
+
+test('over TLS, with readers that stall', async (scope) => {
+  const folder = makeFolder(scope);
+  const { code } = await run('openssl', [
+    ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'],
+    ...['-subj', '/CN=localhost', '-keyout', `${folder}/key.pem`, '-out', `${folder}/cert.pem`],
+  ]);
+  assert.equal(code, 0);
+  const keys = 'queue = { messages = 20, when_full = "drop_oldest" }';
+  const banyan = await begin(scope, keys, {
+    workers: 1,
+    listener: `tls = { certificate = "${folder}/cert.pem", key = "${folder}/key.pem" }`,
+  });
+  const secure = { rejectUnauthorized: false };
+  const quick = new WebSocket(`wss://127.0.0.1:${banyan.port}/live/x`, secure);
+  const slow = tls.connect({ port: banyan.port, host: '127.0.0.1', ...secure });
+  scope.after(() => [quick.terminate(), slow.destroy()]);
+  slow.write('GET /live/x HTTP/1.1\r\nHost: a\r\nAccept: text/event-stream\r\n\r\n');
+  await new Promise((resolve) => slow.once('readable', resolve));
+  const got = [];
+  quick.on('message', (data) => got.push(String(data)));
+  await until(() => quick.readyState === WebSocket.OPEN, 'the quick one to be open');
+  const url = `https://127.0.0.1:${banyan.port}/live/x`;
+  const agent = new https.Agent({ keepAlive: true, ...secure });
+  scope.after(() => agent.destroy());
+  const events = 400;
+  for (let i = 1; i <= events; i += 1) {
+    const body = `${i};${'z'.repeat(60_000)}`;
+    assert.equal((await fetch(url, { method: 'POST', body, agent })).status, 202);
+  }
+  await until(() => got.length === events, 'the quick one to have all');
+  let text = '';
+  slow.on('data', (chunk) => {
+    text += chunk;
+  });
+  await until(() => text.includes(`\ndata: ${events};`) && text.endsWith('\n\n'), 'the slow one to have the last');
+  const arrived = text.match(/^data: \d+;z{60000}$/gm);
+  const dropped = text.match(/^event: dropped\ndata: \{"count":\d+\}$/gm) ?? [];
+  const missing = dropped.reduce((sum, note) => sum + Number(/\d+/.exec(note)[0]), 0);
+  assert.ok(missing > 0);
+  assert.equal(arrived.length + missing, events);
+});
+
+test('a rollout moves its clients to the other hub and back', async (scope) => {
+  // The service that is to be replaced.
+  const server = await serveHttp(scope, (_, response) => response.end());
+  const sockets = new WebSocketServer({ server });
+  const there = new Set();
+  sockets.on('connection', (socket) => {
+    there.add(socket);
+    socket.on('close', () => there.delete(socket));
+  });
+  scope.after(() => sockets.clients.forEach((socket) => socket.terminate()));
+  const banyan = await start(
+    scope,
+    `[upstream.node]
+servers = ["${server.host}"]
+[handler.live]
+type = "event_dispatch"
+[rollout.hub]
+legacy = "upstream.node"
+native = "handler.live"
+percent = 100
+sticky = ["header:X-User"]
+[[route]]
+path = "/live/*"
+target = "rollout.hub"
+deadline = "0s"`,
+  );
+  const dial = (user) => listen(scope, banyan, 'x', { headers: { 'X-User': user } });
+  const clients = await Promise.all(['a', 'b', 'c', 'd'].map(dial));
+  assert.equal(there.size, 0);
+  assert.equal((await banyan.ctl('rollout', 'set', 'hub', '0')).code, 0);
+  for (const client of clients) {
+    await until(() => client.closed, 'the client to be sent away');
+    assert.equal(client.closed.code, 1012);
+  }
+  const again = await dial('a');
+  await until(() => there.size === 1, 'it to arrive at the old hub');
+  assert.equal((await banyan.ctl('rollout', 'set', 'hub', '100')).code, 0);
+  await until(() => again.closed, 'it to be sent back');
+  assert.equal(again.closed.code, 1012);
 });
