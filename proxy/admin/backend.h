@@ -64,6 +64,12 @@ class Backend {
   virtual uint64_t ask_reopen() = 0;
   // Errors: 400 for what is no request.
   virtual Result<Explanation> explain(const ExplainRequest& request) = 0;
+  // The files of our certificates and when they end.
+  struct Certificate {
+    std::string path;
+    WallTime not_after{};
+  };
+  virtual std::vector<Certificate> certificates() const { return {}; }
   // Errors: 404 for a handler that is not there, 409 for one that keeps nothing.
   virtual Result<void> purge(std::string_view handler, const handler::Purge& purge) = 0;
 

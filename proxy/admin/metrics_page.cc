@@ -104,6 +104,7 @@ std::string Text::label_text(LabelValues values, uint32_t value) const {
     case LabelValues::retry_reason:
     case LabelValues::event_drop:
     case LabelValues::event_close:
+    case LabelValues::overload_reason:
       return fixed("reason");
     case LabelValues::event_transport:
       return fixed("transport");
@@ -266,6 +267,17 @@ double unix_seconds(WallTime time) {
   return static_cast<double>(std::chrono::duration_cast<Millis>(time.time_since_epoch()).count()) / 1000;
 }
 
+void write_certificates(Text& page, const Sources& sources) {
+  const auto certificates = sources.backend.certificates();
+  if (certificates.empty()) return;
+  page.head("tls_certificate_expiry_timestamp_seconds", "gauge",
+            "When a certificate of ours ends, seconds since 1970.");
+  for (const Backend::Certificate& certificate : certificates) {
+    page.line("tls_certificate_expiry_timestamp_seconds", label("certificate", certificate.path),
+              unix_seconds(certificate.not_after));
+  }
+}
+
 void write_workers(Text& page, const Sources& sources) {
   struct Column {
     std::string_view name;
@@ -318,6 +330,7 @@ Answer show_metrics(const Sources& sources, const Request&) {
   write_counted(page, shm::total_counters(sources.segment));
   write_rollouts(page, sources);
   write_servers(page, sources);
+  write_certificates(page, sources);
   write_workers(page, sources);
   return Reply{200, "text/plain; version=0.0.4; charset=utf-8", page.take(), {}};
 }

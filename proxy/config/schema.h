@@ -53,10 +53,23 @@ struct Admin {
 
 // ---------------------------------------------------------------- towards clients
 
-struct Tls {
-  enum class Version { tls1_2, tls1_3 };
+struct Certificate {
   FileRef certificate;  // PEM, leaf first
   FileRef key;          // PEM
+  FileRef ocsp;         // DER, an OCSP response about it; empty: none
+  bool operator==(const Certificate&) const = default;
+};
+
+// Its own certificate is for clients that ask for no name that another one has.
+struct Tls : Certificate {
+  enum class Version { tls1_2, tls1_3 };
+  enum class Verify { off, optional, required };
+  enum class UnknownNames { serve, refuse };
+  std::vector<Certificate> more;  // chosen by the names in them
+  UnknownNames unknown_names = UnknownNames::serve;
+  Verify verify = Verify::off;  // certificates of clients
+  FileRef ca;                   // PEM, who may sign those; never empty unless Verify::off
+  FileRef crl;                  // PEM, of revoked ones
   Version min_version = Version::tls1_2;
   bool operator==(const Tls&) const = default;
 };
@@ -89,7 +102,18 @@ struct ClientLimits {
   uint32_t keepalive_requests = 1000;  // on one connection; 0 for no limit
   uint64_t body_rate = 1024;           // bytes per second a body must arrive with; 0 for no minimum
   Millis body_rate_after = 60s;        // from when on body_rate is asked for
+  uint64_t response_rate = 1024;       // bytes per second a client must take an answer with; 0 for no minimum
+  Millis response_rate_after = 60s;    // how long bytes may have waited before it is asked for
+  uint32_t connections = 0;            // of one address, in all workers; 0 for no limit
   bool operator==(const ClientLimits&) const = default;
+};
+
+// When a worker answers new requests by 503; each 0: never for that reason.
+struct Overload {
+  Millis loop_lag = 1s;         // turns of its loop that take so long
+  uint32_t descriptors = 9500;  // share of RLIMIT_NOFILE in use, hundredths of a percent
+  uint64_t memory = 0;          // resident bytes
+  bool operator==(const Overload&) const = default;
 };
 
 struct Client {
@@ -176,12 +200,25 @@ struct Health {
   bool operator==(const Health&) const = default;
 };
 
+// TLS to the servers of an upstream: verified, unless it is said that it shall not be.
+struct UpstreamTls {
+  FileRef ca;           // PEM; empty: the system's authorities
+  FileRef crl;          // PEM, of revoked certificates; only with ca
+  std::string name;     // that certificates must be for, and SNI; empty: the server's host
+  FileRef certificate;  // ours, PEM, leaf first; empty: none
+  FileRef key;
+  Tls::Version min_version = Tls::Version::tls1_2;
+  bool insecure = false;
+  bool operator==(const UpstreamTls&) const = default;
+};
+
 struct Upstream {
   enum class Balance { round_robin, least_conn, p2c, hash };
   std::string name;
   std::vector<Server> servers;  // at least one
   Balance balance = Balance::round_robin;
   ClientKey hash;  // for Balance::hash
+  std::optional<UpstreamTls> tls;
   UpstreamTimeouts timeouts;
   UpstreamKeepalive keepalive;
   UpstreamLimits limits;
@@ -342,11 +379,20 @@ struct Reply {
   bool operator==(const Reply&) const = default;
 };
 
+// What requests are counted by.
+struct LimitKey {
+  enum class Kind { client, route, script };
+  Kind kind = Kind::client;
+  ClientKey client;  // for Kind::client
+  bool operator==(const LimitKey&) const = default;
+};
+
 struct Limit {
   Rate rate;
   uint32_t burst = 0;
-  ClientKey key;
+  LimitKey key;
   uint32_t concurrency = 0;  // requests of one key at the same time; 0 for no limit
+  bool dry_run = false;      // only counts what would be refused
   bool operator==(const Limit&) const = default;
 };
 
@@ -409,6 +455,7 @@ struct Config {
   Log log;
   Admin admin;
   Client client;
+  Overload overload;
   std::vector<Listener> listeners;
   std::vector<Upstream> upstreams;
   std::vector<HandlerEntry> handlers;

@@ -201,10 +201,12 @@ const Section<Config>& root_section() {
        field("trusted_proxies", &Config::trusted_proxies, list(cidr(), true),
              "Networks of proxies in front, whose X-Forwarded-For and other forwarding fields are believed "
              "and extended; from others they are replaced. \"unix:\" is every peer on a unix socket."),
-       field("via", &Config::via, via_name(), "Our name in the fields Via and Proxy-Status."), include_row(),
+       field("via", &Config::via, via_name(), "Our name in the fields Via and Proxy-Status."),
+       include_row(),
        field("log", &Config::log, table(log_section()), "Where logs go."),
        field("admin", &Config::admin, table(admin_section()), "The admin API."),
        field("client", &Config::client, table(client_section()), "Time-outs and limits towards clients."),
+       field("overload", &Config::overload, table(overload_section()), "When new requests are turned away."),
        field("listener", &Config::listeners, tables(listener_section()),
              "Addresses to accept connections on."),
        field("upstream", &Config::upstreams, named(upstream_section()), "Groups of servers."),

@@ -11,6 +11,7 @@ const Section<Config>& root_section();
 
 // In tables_client.cc, tables_upstream.cc, tables_rollout.cc, tables_schedule.cc and tables_route.cc.
 const Section<Client>& client_section();
+const Section<Overload>& overload_section();
 const Section<Listener>& listener_section();
 const Section<Upstream>& upstream_section();
 const Section<Rollout>& rollout_section();

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "config/formats.h"
+#include "config/pem_check.h"
 #include "config/tables.h"
 
 namespace banyan::config {
@@ -46,7 +47,17 @@ const Section<ClientLimits>& client_limits_section() {
        field("body_rate", &ClientLimits::body_rate, size(),
              "Bytes a second that a request body must arrive with on average; 0 for no minimum."),
        field("body_rate_after", &ClientLimits::body_rate_after, duration(),
-             "How long a body may take before its rate is looked at.")},
+             "How long a body may take before its rate is looked at."),
+       field("response_rate", &ClientLimits::response_rate, size(),
+             "Bytes a second that a client must take an answer with on average, while bytes wait for it; 0 "
+             "for no "
+             "minimum. Who is slower is reset."),
+       field("response_rate_after", &ClientLimits::response_rate_after, duration(),
+             "How long bytes may have waited for the client before its rate is looked at."),
+       field(
+           "connections", &ClientLimits::connections, integer<uint32_t>(0, 32'000),
+           "Most connections of one address at the same time, over all workers; one more is closed at once. "
+           "Peers in trusted_proxies are not counted. 0 for no limit.")},
       [](ClientLimits& limits, const Value& value) {
         if (limits.line > limits.head) value.at("line").error("must not be above limits.head");
       });
@@ -55,26 +66,72 @@ const Section<ClientLimits>& client_limits_section() {
 
 // ---------------------------------------------------------------- listener
 
-// Cheap checks that tell a key from a certificate; the TLS library has the last word.
-void check_pem(const Value& value, const FileRef& file, std::string_view wanted, std::string_view what) {
-  if (!file.empty() && file.content.find(wanted) == std::string::npos) {
-    value.error(fmt::format("{} has no {} in PEM form", file.path, what));
+void check_certificate(const Value& value, const Certificate& certificate) {
+  check_certificate_file(value.at("certificate"), certificate.certificate);
+  check_key_file(value.at("key"), certificate.key);
+}
+
+const Section<Certificate>& certificate_section() {
+  static const Section<Certificate> section(
+      "certificates", "A further certificate, for the names that stand in it.",
+      {field("certificate", &Certificate::certificate, file(),
+             "PEM file with the certificate first and its chain after it.")
+           .required(),
+       field("key", &Certificate::key, file(), "PEM file with its private key.").required(),
+       field("ocsp", &Certificate::ocsp, file(),
+             "File with an OCSP response about it (DER), handed to clients that ask.")},
+      [](Certificate& certificate, const Value& value) { check_certificate(value, certificate); });
+  return section;
+}
+
+void check_verify(const Tls& tls, const Value& value) {
+  check_certificate_file(value.at("ca"), tls.ca);
+  check_crl_file(value.at("crl"), tls.crl);
+  if (tls.verify != Tls::Verify::off && !value.has("ca")) {
+    value.at("verify").error("needs ca, who may sign the certificates of clients");
+  }
+  if (tls.verify != Tls::Verify::off) return;
+  for (const char* key : {"ca", "crl"}) {
+    if (value.has(key) && !value.has("verify")) value.at(key).warn("has no effect without verify");
   }
 }
 
 const Section<Tls>& tls_section() {
   static const Section<Tls> section(
-      "tls", "TLS on this listener.",
-      {field("certificate", &Tls::certificate, file(),
-             "PEM file with the certificate first and its chain after it.")
+      "tls",
+      "TLS on this listener. The files are read again when they change, without a reload being asked for.",
+      {field<Tls, FileRef>("certificate", &Tls::certificate, file(),
+                           "PEM file with the certificate first and its chain after it.")
            .required(),
-       field("key", &Tls::key, file(), "PEM file with the private key.").required(),
-       field("min_version", &Tls::min_version,
-             choice<Tls::Version>({{"1.2", Tls::Version::tls1_2}, {"1.3", Tls::Version::tls1_3}}),
-             "Oldest version of TLS that is spoken.")},
+       field<Tls, FileRef>("key", &Tls::key, file(), "PEM file with the private key.").required(),
+       field<Tls, FileRef>(
+           "ocsp", &Tls::ocsp, file(),
+           "File with an OCSP response about the certificate (DER), handed to clients that ask."),
+       field(
+           "certificates", &Tls::more, list(table(certificate_section())),
+           "Further certificates. The one whose names have the name that the client asks for (SNI) is shown, "
+           "exact names before wildcards; else the one above."),
+       field("unknown_names", &Tls::unknown_names,
+             choice<Tls::UnknownNames>(
+                 {{"serve", Tls::UnknownNames::serve}, {"refuse", Tls::UnknownNames::refuse}}),
+             "What clients get that ask for a name no certificate has, or for none: the first certificate, "
+             "or the "
+             "alert unrecognized_name."),
+       field("verify", &Tls::verify,
+             choice<Tls::Verify>({{"off", Tls::Verify::off},
+                                  {"optional", Tls::Verify::optional},
+                                  {"required", Tls::Verify::required}}),
+             "Whether clients have to show a certificate. Its subject goes to upstreams in X-Client-Subject, "
+             "to "
+             "scripts as request.client_subject, and to the access log. With \"optional\" a client may have "
+             "none, "
+             "but not a wrong one."),
+       field("ca", &Tls::ca, file(), "PEM file of the authorities that may sign certificates of clients."),
+       field("crl", &Tls::crl, file(), "PEM file of revoked certificates of clients."),
+       field("min_version", &Tls::min_version, tls_version(), "Oldest version of TLS that is spoken.")},
       [](Tls& tls, const Value& value) {
-        check_pem(value.at("certificate"), tls.certificate, "-----BEGIN CERTIFICATE-----", "certificate");
-        check_pem(value.at("key"), tls.key, "PRIVATE KEY-----", "private key");
+        check_certificate(value, tls);
+        check_verify(tls, value);
       });
   return section;
 }
@@ -86,6 +143,20 @@ const Section<Client>& client_section() {
       "client", "Time-outs and limits towards clients, for all listeners.",
       {field("timeouts", &Client::timeouts, table(client_timeouts_section()), "Time-outs towards clients."),
        field("limits", &Client::limits, table(client_limits_section()), "Limits for clients.")});
+  return section;
+}
+
+const Section<Overload>& overload_section() {
+  static const Section<Overload> section(
+      "overload",
+      "When a worker has too little of something, it answers new requests by 503 with Retry-After; what is "
+      "under "
+      "way goes on. banyan_overload_shed_total says why.",
+      {field("loop_lag", &Overload::loop_lag, duration(),
+             "Turns of the event loop that take so long, one after the other. 0 for never."),
+       field("descriptors", &Overload::descriptors, percent(),
+             "Share of the descriptors a process may have that are in use. 0 for never."),
+       field("memory", &Overload::memory, size(), "Resident memory of a worker. 0 for never.")});
   return section;
 }
 

@@ -186,16 +186,41 @@ const Section<Reply>& reply_section() {
   return section;
 }
 
+Format<LimitKey> limit_key() {
+  return {"what is counted",
+          [read = client_key().read](const Value& value, LimitKey& key) {
+            const Node& node = value.node();
+            if (node.kind == Node::Kind::string && node.string == "route") {
+              return key = {LimitKey::Kind::route, {}}, true;
+            }
+            if (node.kind == Node::Kind::string && node.string == "lua") {
+              return key = {LimitKey::Kind::script, {}}, true;
+            }
+            key.kind = LimitKey::Kind::client;
+            return read(value, key.client);
+          },
+          [](const LimitKey& key) {
+            if (key.kind == LimitKey::Kind::route) return quote("route");
+            return quote(key.kind == LimitKey::Kind::script ? "lua" : key.client.text());
+          }};
+}
+
 const Section<Limit>& limit_section() {
   static const Section<Limit> section(
-      "limit", "Limits requests, each key by itself. Answered by 429.",
+      "limit", "Limits requests, each key by itself. Answered by 429, with Retry-After.",
       {field("rate", &Limit::rate, rate(), "\"100/s\", \"600/m\" or \"5000/h\"."),
        field("burst", &Limit::burst, integer<uint32_t>(0, kMany),
              "Requests above the rate that pass at once."),
-       field("key", &Limit::key, client_key(),
-             "What is counted: \"client_ip\", \"header:NAME\" or \"cookie:NAME\"."),
+       field(
+           "key", &Limit::key, limit_key(),
+           "What is counted by itself: \"client_ip\", \"header:NAME\" or \"cookie:NAME\"; \"route\" for all "
+           "requests of the route together; \"lua\" for the key that the script returned, or the client's "
+           "address where it returned none."),
        field("concurrency", &Limit::concurrency, integer<uint32_t>(0, kMany),
-             "Most requests under way at the same time; 0 for no limit.")},
+             "Most requests under way at the same time; 0 for no limit."),
+       field("dry_run", &Limit::dry_run, flag(),
+             "Lets all through and counts what would have been refused, in "
+             "banyan_http_limit_dry_run_total.")},
       [](Limit&, const Value& value) {
         if (!value.has("rate") && !value.has("concurrency")) value.error("must have rate or concurrency");
         const Entry* burst = value.node().find("burst");

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "config/formats.h"
+#include "config/pem_check.h"
 #include "config/tables.h"
 
 namespace banyan::config {
@@ -49,7 +50,8 @@ const Section<UpstreamTimeouts>& timeouts_section() {
   static const Section<UpstreamTimeouts> section(
       "timeouts", "How long servers may take. 0 switches a time-out off.",
       {field("connect", &UpstreamTimeouts::connect, duration(1ms),
-             "To connect. Short, so that a dead server is noticed; 3 seconds survive one lost packet. Never "
+             "To connect, TLS handshake included. Short, so that a dead server is noticed; 3 seconds survive "
+             "one lost packet. Never "
              "0."),
        field("response", &UpstreamTimeouts::response, duration(),
              "From the end of the request to the head of the response. Answered by 504."),
@@ -197,6 +199,51 @@ const Section<Health>& health_section() {
   return section;
 }
 
+const Section<UpstreamTls>& upstream_tls_section() {
+  static const Section<UpstreamTls> section(
+      "tls",
+      "TLS to the servers: {} is enough. A server must show a certificate of an authority we believe, for "
+      "the "
+      "name that is asked for. Sessions are resumed.",
+      {field("ca", &UpstreamTls::ca, file(),
+             "PEM file of the authorities that are believed. Without it those of the system."),
+       field("crl", &UpstreamTls::crl, file(), "PEM file of revoked certificates; only with ca."),
+       field(
+           "name", &UpstreamTls::name, text_or_none(),
+           "The name that certificates must be for and that is asked for in SNI. Without it the host in the "
+           "server's address; servers on unix sockets need it."),
+       field("certificate", &UpstreamTls::certificate, file(),
+             "PEM file with our own certificate, for servers that ask for one, and its chain after it."),
+       field("key", &UpstreamTls::key, file(), "PEM file with its private key."),
+       field("min_version", &UpstreamTls::min_version, tls_version(),
+             "Oldest version of TLS that is spoken."),
+       field("insecure", &UpstreamTls::insecure, flag(),
+             "Believes any certificate: whoever is on the way can read and change everything.")},
+      [](UpstreamTls& tls, const Value& value) {
+        check_certificate_file(value.at("ca"), tls.ca);
+        check_certificate_file(value.at("certificate"), tls.certificate);
+        check_key_file(value.at("key"), tls.key);
+        check_crl_file(value.at("crl"), tls.crl);
+        check_certificate_pair(value);
+        if (value.has("crl") && !value.has("ca")) value.at("crl").error("needs ca, whose list it is");
+        if (tls.insecure && value.has("ca")) value.at("ca").error("has no meaning with insecure = true");
+      });
+  return section;
+}
+
+void check_tls(const Upstream& upstream, const Value& value) {
+  if (!upstream.tls) return;
+  if (upstream.tls->insecure) value.at("tls").warn("insecure: the servers' certificates are not checked");
+  if (upstream.tls->insecure || !upstream.tls->name.empty()) return;
+  for (const Server& server : upstream.servers) {
+    if (server.address.kind == Address::Kind::unix_socket) {
+      value.at("tls").error(
+          fmt::format("needs name: the certificate of {} cannot be for a path", server.address.text()));
+      return;
+    }
+  }
+}
+
 void check_servers(const Upstream& upstream, const Value& value) {
   const Value servers = value.at("servers");
   if (!value.has("servers") || servers.node().kind != Node::Kind::array) return;
@@ -234,6 +281,8 @@ const Section<Upstream>& upstream_section() {
              "random ones; or the same for the same key, moving few clients when servers come and go."),
        field("hash", &Upstream::hash, client_key(),
              "The key for balance = \"hash\": \"cookie:NAME\", \"header:NAME\" or \"client_ip\"."),
+       field("tls", &Upstream::tls, optional(table(upstream_tls_section())),
+             "Speak TLS with the servers. Without it plain HTTP."),
        field("timeouts", &Upstream::timeouts, table(timeouts_section()), "Time-outs towards servers."),
        field("keepalive", &Upstream::keepalive, table(keepalive_section()), "Idle connections."),
        field("limits", &Upstream::limits, table(limits_section()), "Limits of the group."),
@@ -252,6 +301,7 @@ const Section<Upstream>& upstream_section() {
              "How often names of servers are looked up again.")},
       [](Upstream& upstream, const Value& value) {
         check_servers(upstream, value);
+        check_tls(upstream, value);
         if (upstream.hash != ClientKey{} && upstream.balance != Upstream::Balance::hash) {
           value.at("hash").warn("has no effect without balance = \"hash\"");
         }

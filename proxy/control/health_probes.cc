@@ -18,11 +18,25 @@ bool is_good(const Result<net::FetchResponse>& result) {
   return result.ok() && result->status >= 200 && result->status < 400;
 }
 
-net::FetchRequest probe_request(const config::Server& server, const config::Health& health) {
+// The same TLS as requests have.
+void speak_tls(const config::UpstreamTls& tls, const config::Server& server, net::FetchRequest& request) {
+  request.verify = !tls.insecure;
+  request.authorities = tls.ca.content;
+  request.certificate = tls.certificate.content;
+  request.key = tls.key.content;
+  if (tls.name.empty() || !request.unix_socket.empty()) return;
+  request.connect_to = server.address.text();
+}
+
+net::FetchRequest probe_request(const config::Upstream& upstream, const config::Server& server) {
+  const config::Health& health = *upstream.health;
   net::FetchRequest request;
   bool unix_socket = server.address.kind == config::Address::Kind::unix_socket;
   if (unix_socket) request.unix_socket = server.address.host;
-  request.url = fmt::format("http://{}{}", unix_socket ? "localhost" : server.address.text(), health.path);
+  std::string host = unix_socket ? "localhost" : server.address.text();
+  if (upstream.tls && !upstream.tls->name.empty()) host = upstream.tls->name;
+  request.url = fmt::format("{}://{}{}", upstream.tls ? "https" : "http", host, health.path);
+  if (upstream.tls) speak_tls(*upstream.tls, server, request);
   if (!health.host.empty()) request.fields.push_back({"Host", health.host});
   request.fields.push_back({"User-Agent", "banyan-health"});
   request.max_body = kMostBody;
@@ -40,7 +54,8 @@ class HealthProbes::Probe final : private net::Fetcher::Listener, private TcpPro
         upstream_(upstream.name),
         server_(server.address),
         rules_(*upstream.health),
-        request_(probe_request(server, rules_)),
+        request_(probe_request(upstream, server)),
+        tls_(upstream.tls),
         number_(here_.directory.find(shm::Kind::server, name_)),
         timer_(here_.loop, Callback::to<&Probe::ask>(this)) {
     // Spread over the first interval, so that many servers are not asked in one instant.
@@ -49,7 +64,8 @@ class HealthProbes::Probe final : private net::Fetcher::Listener, private TcpPro
   }
 
   bool same(const config::Upstream& upstream, const config::Server& server) const {
-    return shm::server_name(upstream.name, server.address.text()) == name_ && rules_ == *upstream.health;
+    return shm::server_name(upstream.name, server.address.text()) == name_ && rules_ == *upstream.health &&
+           tls_ == upstream.tls;
   }
   void forget() { shm::set_server_health(here_.segment, number_, shm::ServerHealth::unknown); }
 
@@ -103,6 +119,7 @@ class HealthProbes::Probe final : private net::Fetcher::Listener, private TcpPro
   config::Address server_;
   config::Health rules_;
   net::FetchRequest request_;
+  std::optional<config::UpstreamTls> tls_;
   uint32_t number_;
   event::Timer timer_;
   std::unique_ptr<net::Fetch> fetch_;

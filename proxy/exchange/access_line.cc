@@ -147,6 +147,7 @@ void append_json(const AccessFacts& facts, std::string& out) {
   if (!facts.request_id.empty()) line.text("request_id", facts.request_id);
   if (!facts.trace_id.empty()) line.text("trace_id", facts.trace_id);
   if (!facts.tls_protocol.empty()) line.text("tls_protocol", facts.tls_protocol);
+  if (!facts.client_subject.empty()) line.text("ssl_client_s_dn", facts.client_subject);
   line.number("conn_requests", facts.conn_requests);
   line.number("worker", static_cast<uint64_t>(facts.worker));
   line.end();

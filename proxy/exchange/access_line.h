@@ -32,6 +32,7 @@ struct AccessFacts {
   std::string_view request_id;
   std::string_view trace_id;
   std::string_view tls_protocol;
+  std::string_view client_subject;
   std::string_view time_iso8601;
   std::string_view time_local;
   int status = 0;

@@ -6,19 +6,31 @@
 namespace banyan::exchange {
 namespace {
 
-// Stands for the limit and the client together.
-uint64_t limit_key(const route::Route& route, const http::RequestHead& head, const Identity& identity) {
+// Stands for the limit and what it counts together.
+uint64_t limit_key(const route::Route& route, const http::RequestHead& head, const Identity& identity,
+                   std::string_view script_key) {
+  const config::LimitKey& key = route.rules().limit->key;
+  const uint64_t seed = stable_hash(route.name());
+  switch (key.kind) {
+    case config::LimitKey::Kind::route:
+      return seed;
+    case config::LimitKey::Kind::script:
+      return script_key.empty() ? stable_hash(identity.client().ip, seed)
+                                : stable_hash(script_key, stable_hash("lua", seed));
+    case config::LimitKey::Kind::client:
+      break;
+  }
   rollout::RequestKeys keys(head, identity.client().ip);
-  rollout::StickyKey key = rollout::find_sticky_key({&route.rules().limit->key, 1}, keys);
   // Clients without the cookie or header share one place: leaving it out must not lift the limit.
-  return stable_hash(key.value, stable_hash(route.name()));
+  return stable_hash(rollout::find_sticky_key({&key.client, 1}, keys).value, seed);
 }
 
 }  // namespace
 
 std::optional<Refusal> Admission::judge(const route::Route& route, const http::RequestHead& head,
-                                        const Identity& identity, TimePoint now,
+                                        const Identity& identity, std::string_view script_key, TimePoint now,
                                         shm::InFlight::Ticket& ticket) {
+  if (auto refusal = judge_load()) return refusal;
   const config::Route& rules = route.rules();
   auto address = identity.address().bytes();
   if (config::contains(rules.deny, address) ||
@@ -29,15 +41,29 @@ std::optional<Refusal> Admission::judge(const route::Route& route, const http::R
     return Refusal{413, shm::RejectReason::body_size, {}, "request body is larger than this route allows"};
   }
   if (!rules.limit) return std::nullopt;
-  uint64_t key = limit_key(route, head, identity);
-  if (rules.limit->rate.count > 0) {
-    shm::RateLimiter::Rate rate{rules.limit->rate.count, rules.limit->rate.period, rules.limit->burst};
-    auto verdict = rates_.allow(key, rate, now);
-    if (!verdict.allowed)
+  auto refusal = judge_limit(*rules.limit, limit_key(route, head, identity, script_key), now, ticket);
+  if (!refusal || !rules.limit->dry_run) return refusal;
+  counters_.counter(shm::Metric::http_limit_dry_run, route.number(), refusal->reason).add();
+  return std::nullopt;
+}
+
+std::optional<Refusal> Admission::judge_load() {
+  const std::optional<shm::OverloadReason> reason = load_ ? load_->overloaded() : std::nullopt;
+  if (!reason) return std::nullopt;
+  counters_.counter(shm::Metric::overload_shed, *reason).add();
+  return Refusal{503, shm::RejectReason::overload, std::chrono::seconds(1), "the gateway is overloaded"};
+}
+
+std::optional<Refusal> Admission::judge_limit(const config::Limit& limit, uint64_t key, TimePoint now,
+                                              shm::InFlight::Ticket& ticket) {
+  if (limit.rate.count > 0) {
+    auto verdict = rates_.allow(key, {limit.rate.count, limit.rate.period, limit.burst}, now);
+    if (!verdict.allowed) {
       return Refusal{429, shm::RejectReason::rate, verdict.retry_after, "too many requests"};
+    }
   }
-  if (rules.limit->concurrency > 0) {
-    auto place = in_flight_.enter(key, rules.limit->concurrency);
+  if (limit.concurrency > 0) {
+    auto place = in_flight_.enter(key, limit.concurrency);
     if (!place) {
       return Refusal{429, shm::RejectReason::concurrency, std::chrono::seconds(1),
                      "too many requests at the same time"};

@@ -36,7 +36,7 @@ Exchange::Exchange(Front& front, std::shared_ptr<const Site> site, http::Inbound
       site_(std::move(site)),
       stream_(stream),
       identity_(stream.head(), stream.connection().peer, !stream.connection().tls_protocol.empty(),
-                site_->config->trusted_proxies, front.random_),
+                stream.connection().client_subject, site_->config->trusted_proxies, front.random_),
       arrived_(front.here_.loop.now()),
       random_(front.random_.next()),
       deadline_timer_(front.here_.loop, Callback::to<&Exchange::on_deadline>(this)),
@@ -81,7 +81,9 @@ void Exchange::begin() {
 }
 
 bool Exchange::refused() {
-  auto refusal = front_.admission_.judge(route(), request(), identity_, arrived_, ticket_);
+  const lua::Outcome* outcome = decision_.outcome();
+  const std::string_view script_key = outcome && outcome->key ? std::string_view(*outcome->key) : "";
+  auto refusal = front_.admission_.judge(route(), request(), identity_, script_key, arrived_, ticket_);
   if (!refusal && !site_->config->via.empty() &&
       via_count(request().fields, site_->config->via) >= kMostHops) {
     refusal = Refusal{508, shm::RejectReason::overload, {}, "the request has passed here too often"};
@@ -484,6 +486,7 @@ void Exchange::log(http::StreamEnd end) {
   facts.request_id = identity_.request_id();
   facts.trace_id = identity_.trace_id();
   facts.tls_protocol = stream_.connection().tls_protocol;
+  facts.client_subject = stream_.connection().client_subject;
   facts.status = status_ != 0 ? status_ : 499;
   facts.body_bytes_sent = stream_.body_bytes_sent();
   facts.request_length = stream_.request_bytes();

@@ -43,11 +43,12 @@ class Front final : public http::StreamOpener {
     uint32_t workers = 1;  // of all that share the traffic
     // There are more or fewer connections that handlers have taken over; from the loop. May be empty.
     Callback handed_over_changed = {};
+    const LoadJudge* load = nullptr;  // null: never overloaded
   };
 
   explicit Front(const Surroundings& surroundings)
       : here_(surroundings),
-        admission_(here_.rates, here_.in_flight),
+        admission_(here_.rates, here_.in_flight, here_.counters, here_.load),
         follow_(here_.loop, static_cast<uint32_t>(here_.worker), here_.workers),
         handed_over_notice_(here_.loop, here_.handed_over_changed) {}
 

@@ -41,11 +41,12 @@ bool good_request_id(std::string_view text) {
 }  // namespace
 
 Identity::Identity(const http::RequestHead& head, const net::IpAddress& peer, bool tls,
-                   std::span<const config::Cidr> trusted_proxies, Random& random)
+                   std::string_view subject, std::span<const config::Cidr> trusted_proxies, Random& random)
     : peer_(peer), address_(peer) {
   peer_text_ = peer.family() == net::IpAddress::Family::unix_socket ? "unix" : peer_.host_text(peer_buffer_);
   client_.trusted = !trusted_proxies.empty() && config::contains(trusted_proxies, peer.bytes());
   client_.tls = tls;
+  client_.subject = subject;
   if (client_.trusted) look_through_proxies(head, trusted_proxies);
   client_.port = address_.port();
   client_.ip = address_ == peer_ ? peer_text_ : address_.host_text(client_buffer_);

@@ -16,8 +16,9 @@ namespace banyan::exchange {
 
 class Identity {
  public:
-  // `head` must outlive this: accepted identifiers are views into it.
-  Identity(const http::RequestHead& head, const net::IpAddress& peer, bool tls,
+  // `head` must outlive this: accepted identifiers are views into it. So must `subject`, of the peer's
+  // certificate.
+  Identity(const http::RequestHead& head, const net::IpAddress& peer, bool tls, std::string_view subject,
            std::span<const config::Cidr> trusted_proxies, Random& random);
   Identity(const Identity&) = delete;
   Identity& operator=(const Identity&) = delete;

@@ -11,7 +11,7 @@ using http::FieldId;
 // this.
 constexpr http::FieldSet kForwardedFields = {
     FieldId::x_forwarded_for,  FieldId::x_forwarded_proto, FieldId::x_forwarded_host,
-    FieldId::x_forwarded_port, FieldId::forwarded,
+    FieldId::x_forwarded_port, FieldId::forwarded,         FieldId::x_client_subject,
 };
 // Fields that we write anew, whoever sends them.
 constexpr http::FieldSet kOwnFields = {FieldId::host, FieldId::x_real_ip, FieldId::x_request_id,
@@ -20,6 +20,7 @@ constexpr http::FieldSet kOwnFields = {FieldId::host, FieldId::x_real_ip, FieldI
 http::FieldSet fields_to_drop(const Identity& identity) {
   http::FieldSet drop = kOwnFields;
   if (!identity.client().trusted) drop.add(kForwardedFields);
+  if (!identity.client().subject.empty()) drop.add(FieldId::x_client_subject);
   if (!identity.trace_continues()) drop.add(FieldId::tracestate);
   return drop;
 }
@@ -52,6 +53,7 @@ void add_forwarded(const OutboundFacts& facts, http::Fields& fields) {
     fields.add(FieldId::x_forwarded_port, {digits, static_cast<size_t>(end - digits)});
   }
   fields.add(FieldId::x_real_ip, client.ip);
+  if (!client.subject.empty()) fields.add(FieldId::x_client_subject, client.subject);
 }
 
 void add_trace(const OutboundFacts& facts, http::Fields& fields) {

@@ -31,6 +31,8 @@ struct Client {
   uint16_t port = 0;
   bool tls = false;
   bool trusted = false;  // the peer is in trusted_proxies
+  // The subject of the certificate that the peer itself showed ("CN=alice,O=Example"); empty: none.
+  std::string_view subject;
 };
 
 // What a handler has to say for the access log and the metrics. Texts must outlive the call (configuration,

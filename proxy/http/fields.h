@@ -48,6 +48,7 @@ namespace banyan::http {
   X(user_agent, "User-Agent")                   \
   X(via, "Via")                                 \
   X(x_accel_buffering, "X-Accel-Buffering")     \
+  X(x_client_subject, "X-Client-Subject")       \
   X(x_forwarded_for, "X-Forwarded-For")         \
   X(x_forwarded_host, "X-Forwarded-Host")       \
   X(x_forwarded_port, "X-Forwarded-Port")       \

@@ -51,6 +51,7 @@ bool is_protected(std::string_view name) {
     case FieldId::tracestate:
     case FieldId::transfer_encoding:
     case FieldId::via:
+    case FieldId::x_client_subject:
     case FieldId::x_forwarded_for:
     case FieldId::x_forwarded_host:
     case FieldId::x_forwarded_port:

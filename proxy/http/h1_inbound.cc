@@ -165,7 +165,7 @@ bool H1Inbound::read_head() {
 void H1Inbound::open_stream(const InboundSettings& settings) {
   state_ = State::exchange;
   info_.tls_protocol = stream_->tls_protocol();
-  ++info_.requests;
+  if (info_.requests++ == 0) info_.client_subject = stream_->peer_subject();
   keep_alive_ = work_->head.keep_alive && !input_ended_ &&
                 (settings.keepalive_requests == 0 || info_.requests < settings.keepalive_requests) &&
                 (settings.keepalive_age.count() == 0 || loop_.now() - since_ < settings.keepalive_age);
@@ -371,8 +371,14 @@ void H1Inbound::write_on() {
   if (state_ == State::tunnel && work_->sender.finished()) return;
   SendStatus status = work_->sender.flush(*stream_);
   bool was_blocked = std::exchange(blocked_, status == SendStatus::blocked);
+  if (was_blocked) work_->waited += loop_.now() - work_->waiting_since;
+  work_->waiting_since = loop_.now();
   switch (status) {
     case SendStatus::blocked:
+      if (reads_too_slowly()) {
+        stream_->reset_on_close();
+        return close(StreamEnd::client_slow);
+      }
       start_timer(opener_.inbound_settings().write_timeout);
       break;
     case SendStatus::waiting:
@@ -473,6 +479,17 @@ void H1Inbound::linger_or_close() {
   since_ = loop_.now();
   start_timer(kLingerWait);
   read_on();
+}
+
+// Each byte taken begins the write time-out anew, so taking one now and then would keep an answer for ever.
+bool H1Inbound::reads_too_slowly() {
+  const InboundSettings& settings = opener_.inbound_settings();
+  if (settings.response_rate == 0 || state_ == State::tunnel ||
+      work_->waited < settings.response_rate_after) {
+    return false;
+  }
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(work_->waited).count();
+  return work_->sender.bytes_sent() < settings.response_rate * static_cast<uint64_t>(seconds);
 }
 
 void H1Inbound::on_timeout() {

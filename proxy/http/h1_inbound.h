@@ -90,6 +90,7 @@ class H1Inbound final : public event::Disposable,
   void on_body() override;
   void on_room() override;
   void on_timeout();
+  bool reads_too_slowly();
   void on_deferred();
 
   void read_on();

@@ -98,9 +98,14 @@ void H1Outbound::on_writable() {
 void H1Outbound::finish_connect() {
   if (int error = net::take_connect_error(stream_->fd())) return fail(net::connect_error(address_, error));
   connecting_ = false;
+  securing_ = !stream_->handshake_done();
+  if (!securing_) finish_opening();
+  write_on();
+}
+
+void H1Outbound::finish_opening() {
   connect_time_ = loop_.now() - began_;
   timer_.stop();
-  write_on();
 }
 
 void H1Outbound::on_body() {
@@ -109,8 +114,13 @@ void H1Outbound::on_body() {
 
 void H1Outbound::write_on() {
   if ((state_ != State::exchange && state_ != State::tunnel) || sender_.finished()) return;
+  if (securing_ && stream_->handshake_done()) {
+    securing_ = false;
+    finish_opening();
+  }
   SendStatus status = sender_.flush(*stream_);
   blocked_ = status == SendStatus::blocked;
+  if (securing_ && blocked_) return;  // the first write began the handshake
   switch (status) {
     case SendStatus::blocked:
       start_timer(settings_.idle_timeout);
@@ -352,6 +362,12 @@ void H1Outbound::finish_exchange() {
 void H1Outbound::on_timeout() {
   if (connecting_) {
     return fail(net::connect_error(address_, ETIMEDOUT));
+  }
+  if (securing_) {
+    Error error =
+        upstream_error(504, "connection_timeout", "the TLS handshake with the server took too long");
+    error.nothing_sent = true;
+    return fail(std::move(error));
   }
   if (blocked_)
     return fail(upstream_error(504, "connection_write_timeout", "server does not read the request"));

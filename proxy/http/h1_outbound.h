@@ -101,6 +101,7 @@ class H1Outbound final : public event::Disposable,
   void on_deferred();
 
   void finish_connect();
+  void finish_opening();
   void write_on();
   void read_on();
   bool read_head();
@@ -142,6 +143,7 @@ class H1Outbound final : public event::Disposable,
   Method method_ = Method::get;
   State state_ = State::idle;
   bool connecting_ = true;
+  bool securing_ = false;  // the TLS handshake goes on; the time to connect covers it
   bool readable_ = false;
   bool suspect_ = false;    // a reset may have come with the bytes read last
   bool responded_ = false;  // the final head has been received

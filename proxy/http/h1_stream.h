@@ -25,6 +25,8 @@ struct H1Stream {
   std::unique_ptr<StreamUser> user;
   uint64_t head_bytes = 0;
   TimePoint body_began{};
+  TimePoint waiting_since{};  // answer bytes wait for the client since then, if they do
+  Duration waited{};          // before that
   bool continue_sent = false;
 
   void reset() {
@@ -36,6 +38,7 @@ struct H1Stream {
     sender.reset();
     user.reset();
     head_bytes = 0;
+    waited = {};
     continue_sent = false;
   }
 };

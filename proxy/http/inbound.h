@@ -36,6 +36,8 @@ struct InboundSettings {
   uint32_t keepalive_requests = 1000;
   uint64_t body_rate = 1024;  // bytes per second, asked for after body_rate_after
   Millis body_rate_after{60'000};
+  uint64_t response_rate = 1024;  // the same for answers, while bytes wait for the client
+  Millis response_rate_after{60'000};
   H1Limits limits;
 };
 
@@ -45,6 +47,7 @@ struct ConnectionInfo {
   uint16_t local_port = 0;
   uint64_t id = 0;                // unique in the process
   std::string_view tls_protocol;  // empty: plain text
+  std::string client_subject;     // of the client's certificate; empty: it showed none
   uint32_t requests = 0;          // streams opened so far
 };
 

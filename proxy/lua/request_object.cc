@@ -31,8 +31,11 @@ int request_index(lua_State* state) {
   if (name == "client_ip") return push_view(state, request.client_ip());
   if (name == "route") return push_view(state, request.route());
   if (name == "tls") return lua_pushboolean(state, request.tls()), 1;
+  if (name == "client_subject") return push_view(state, request.client_subject());
   return luaL_error(
-      state, "request has no field '%s'; it has method path query host headers cookies client_ip route tls",
+      state,
+      "request has no field '%s'; it has method path query host headers cookies client_ip route "
+      "tls client_subject",
       name.data());
 }
 

@@ -26,6 +26,7 @@ class RequestView {
   virtual std::string_view client_ip() const = 0;
   virtual std::string_view route() const = 0;  // the name of the route of the static match
   virtual bool tls() const = 0;
+  virtual std::string_view client_subject() const { return {}; }  // of its certificate; empty: it showed none
 
   // The header fields in the order of the request; REQUIRES: index < header_count().
   virtual size_t header_count() const = 0;

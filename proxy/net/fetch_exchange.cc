@@ -81,9 +81,17 @@ void FetchExchange::set_fields() {
 void FetchExchange::set_tls() {
   set(CURLOPT_SSL_VERIFYPEER, request_.verify ? 1L : 0L);
   set(CURLOPT_SSL_VERIFYHOST, request_.verify ? 2L : 0L);
-  if (request_.authorities.empty()) return;
-  curl_blob blob{request_.authorities.data(), request_.authorities.size(), CURL_BLOB_NOCOPY};
-  set(CURLOPT_CAINFO_BLOB, &blob);
+  const auto set_text = [this](CURLoption option, std::string& text) {
+    if (text.empty()) return;
+    curl_blob blob{text.data(), text.size(), CURL_BLOB_NOCOPY};
+    set(option, &blob);
+  };
+  set_text(CURLOPT_CAINFO_BLOB, request_.authorities);
+  set_text(CURLOPT_SSLCERT_BLOB, request_.certificate);
+  set_text(CURLOPT_SSLKEY_BLOB, request_.key);
+  if (request_.connect_to.empty()) return;
+  append(connect_to_, "::" + request_.connect_to);  // whatever the URL's host and port
+  set(CURLOPT_CONNECT_TO, connect_to_.get());
 }
 
 size_t FetchExchange::on_header(char* data, size_t, size_t size, void* self) {

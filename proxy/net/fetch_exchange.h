@@ -63,6 +63,7 @@ class FetchExchange {
   FetchResponse response_;
   HeadReader head_reader_{response_};
   FieldList fields_;
+  FieldList connect_to_;
   bool body_began_ = false;
   bool discarding_ = false;
   bool head_too_long_ = false;

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "base/result.h"
@@ -73,6 +74,8 @@ class Stream {
   virtual int fd() const = 0;
   // "TLSv1.3", or empty for plain text and before the end of the handshake.
   virtual std::string_view tls_protocol() const { return {}; }
+  // The subject of the peer's verified certificate (RFC 4514: "CN=alice,O=Example"); empty if it showed none.
+  virtual std::string peer_subject() const { return {}; }
   // False while a TLS handshake is under way: nothing can be written yet.
   virtual bool handshake_done() const { return true; }
   // What a TLS error was, for the log ("no shared cipher"). Empty when there was none.

@@ -72,7 +72,7 @@ class Parts {
 class TlsStream final : public Stream {
  public:
   enum class Role { server, client };
-  TlsStream(event::Loop& loop, int fd, SSL* ssl, Role role);
+  TlsStream(event::Loop& loop, int fd, SSL* ssl, Role role, std::shared_ptr<TlsSession> session = nullptr);
   ~TlsStream() override;
 
   bool start(Listener& listener) override;
@@ -84,6 +84,7 @@ class TlsStream final : public Stream {
   void reset_on_close() override;
   int fd() const override { return fd_; }
   std::string_view tls_protocol() const override;
+  std::string peer_subject() const override;
   bool handshake_done() const override { return state_ == State::open; }
   std::string_view failure() const override { return failure_; }
   bool speaks_plain_http() const override { return state_ == State::plain; }
@@ -123,6 +124,7 @@ class TlsStream final : public Stream {
   std::unique_ptr<event::IoWatch> write_watch_;
   event::Deferred room_notice_;
   const Role role_;
+  std::shared_ptr<TlsSession> session_;  // of a client; OpenSSL writes into it
   State state_;
   std::string sealed_;     // records on their way to the kernel
   size_t sent_ = 0;        // bytes of sealed_ it has taken
@@ -180,13 +182,14 @@ long TlsStream::bio_control(BIO* bio, int command, long, void*) {
   return 0;
 }
 
-TlsStream::TlsStream(event::Loop& loop, int fd, SSL* ssl, Role role)
+TlsStream::TlsStream(event::Loop& loop, int fd, SSL* ssl, Role role, std::shared_ptr<TlsSession> session)
     : loop_(loop),
       fd_(fd),
       ssl_(ssl),
       read_watch_(loop, fd, event::IoWatch::Interest::read, Callback::to<&TlsStream::readable>(this)),
       room_notice_(loop, Callback::to<&TlsStream::tell_room>(this)),
       role_(role),
+      session_(std::move(session)),
       state_(role == Role::server ? State::handshake : State::connecting) {
   static BIO_METHOD* const method = make_bio_method();
   BIO* bio = BIO_new(method);
@@ -198,6 +201,7 @@ TlsStream::TlsStream(event::Loop& loop, int fd, SSL* ssl, Role role)
     SSL_set_accept_state(ssl_);
   } else {
     SSL_set_connect_state(ssl_);
+    if (session_) session_->attach(ssl_);
   }
 }
 
@@ -218,6 +222,17 @@ bool TlsStream::start(Listener& listener) {
 std::string_view TlsStream::tls_protocol() const {
   if (state_ != State::open) return {};
   return SSL_get_version(ssl_);
+}
+
+std::string TlsStream::peer_subject() const {
+  const X509* certificate = state_ == State::open ? SSL_get0_peer_certificate(ssl_) : nullptr;
+  if (!certificate || SSL_get_verify_result(ssl_) != X509_V_OK) return {};
+  std::unique_ptr<BIO, int (*)(BIO*)> text(BIO_new(BIO_s_mem()), BIO_free);
+  // Escapes control characters and what is not ASCII, so it can stand in a field.
+  X509_NAME_print_ex(text.get(), X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253);
+  char* data = nullptr;
+  const long size = BIO_get_mem_data(text.get(), &data);
+  return std::string(data, static_cast<size_t>(size));
 }
 
 // ---------------------------------------------------------------- reading
@@ -283,6 +298,9 @@ IoResult TlsStream::handshake_failure(int error) {
     return fail("the peer closed during the handshake");
   }
   std::string why = error == SSL_ERROR_SSL ? take_tls_error() : std::string();
+  if (const long verified = SSL_get_verify_result(ssl_); verified != X509_V_OK && !why.empty()) {
+    why += std::string(": ") + X509_verify_cert_error_string(verified);
+  }
   flush();  // the alert
   return fail(std::move(why));
 }
@@ -439,19 +457,19 @@ std::unique_ptr<Stream> make_tls_stream(event::Loop& loop, int fd, const TlsCont
 }
 
 std::unique_ptr<Stream> make_tls_client_stream(event::Loop& loop, int fd, const TlsContext& context,
-                                               const std::string& host) {
+                                               const std::string& host, std::shared_ptr<TlsSession> session) {
   SSL* ssl = SSL_new(context.get());
   CHECK(ssl != nullptr);
   X509_VERIFY_PARAM* wanted = SSL_get0_param(ssl);
   const bool bracketed = host.starts_with('[') && host.ends_with(']');
   const std::string name = bracketed ? host.substr(1, host.size() - 2) : host;
-  if (X509_VERIFY_PARAM_set1_ip_asc(wanted, name.c_str()) != 1) {
+  if (!name.empty() && X509_VERIFY_PARAM_set1_ip_asc(wanted, name.c_str()) != 1) {
     ERR_clear_error();
     X509_VERIFY_PARAM_set_hostflags(wanted, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     CHECK(X509_VERIFY_PARAM_set1_host(wanted, name.data(), name.size()) == 1);
     SSL_set_tlsext_host_name(ssl, name.c_str());
   }
-  return std::make_unique<TlsStream>(loop, fd, ssl, TlsStream::Role::client);
+  return std::make_unique<TlsStream>(loop, fd, ssl, TlsStream::Role::client, std::move(session));
 }
 
 }  // namespace banyan::net

@@ -24,7 +24,7 @@ void build(const std::shared_ptr<Configuration>& configuration,
   if (Result<void> reserved = reserve_memory(configuration->config, directory, *segment); !reserved) {
     return report(reserved.error());
   }
-  Workplace workplace(*segment, shm::kControllerSlot, {});
+  Workplace workplace(*segment, shm::kControllerSlot);
   auto built = Generation::build(configuration, workplace.surroundings(), nullptr,
                                  {.strict = true, .run_tests = true});
   diagnostics.insert(diagnostics.end(), built.diagnostics.begin(), built.diagnostics.end());

@@ -93,7 +93,7 @@ int live_as_child(Inheritance& inheritance, uint32_t place, Fd channel) {
 Child::Child(Inheritance& inheritance, uint32_t place, Fd channel)
     : inheritance_(inheritance),
       place_(place),
-      workplace_(inheritance.segment, place, inheritance.ticket_secret, numbers_of(inheritance.bells)),
+      workplace_(inheritance.segment, place, numbers_of(inheritance.bells)),
       logs_(workplace_.loop()),
       channel_(workplace_.loop(), std::move(channel), Channel::Side::child, *this),
       second_(workplace_.loop(), Callback::to<&Child::on_second>(this)) {}
@@ -237,6 +237,7 @@ uint64_t Child::ask(MessageType type) {
 void Child::on_second() {
   auto lag = std::chrono::duration_cast<std::chrono::microseconds>(workplace_.loop().take_longest_turn());
   slot().loop_lag.store(static_cast<uint64_t>(lag.count()), std::memory_order_relaxed);
+  slot().beat.fetch_add(1, std::memory_order_relaxed);
   role_->on_second();
   second_.start(std::chrono::seconds(1));
 }

@@ -14,7 +14,8 @@ Clients::~Clients() {
   loop_.turn();
 }
 
-void Clients::add(std::unique_ptr<net::Stream> stream, const net::IpAddress& peer, uint16_t local_port) {
+void Clients::add(std::unique_ptr<net::Stream> stream, const net::IpAddress& peer, uint16_t local_port,
+                  shm::InFlight::Ticket ticket) {
   http::ConnectionInfo info{.peer = peer, .local_port = local_port, .id = ++last_id_};
   auto connection = std::make_unique<http::H1Inbound>(
       loop_, streams_, front_, static_cast<http::InboundOwner&>(*this), std::move(stream), info);
@@ -23,22 +24,22 @@ void Clients::add(std::unique_ptr<net::Stream> stream, const net::IpAddress& pee
     return;
   }
   http::H1Inbound* key = connection.get();
-  connections_.emplace(key, std::move(connection));
+  connections_.emplace(key, Client{std::move(connection), std::move(ticket)});
   observer_.on_clients_changed();
 }
 
 void Clients::drain() {
-  for (auto& [key, connection] : connections_) connection->drain();
+  for (auto& [key, client] : connections_) client.connection->drain();
 }
 
 void Clients::cut() {
-  for (auto& [key, connection] : connections_) connection->shutdown();
+  for (auto& [key, client] : connections_) client.connection->shutdown();
 }
 
 void Clients::on_connection_closed(http::H1Inbound& connection) {
   auto found = connections_.find(&connection);
   CHECK(found != connections_.end());
-  loop_.dispose(std::move(found->second));
+  loop_.dispose(std::move(found->second.connection));
   connections_.erase(found);
   observer_.on_clients_changed();
 }

@@ -11,6 +11,7 @@
 #include "http/h1_inbound.h"
 #include "http/h1_stream.h"
 #include "net/stream.h"
+#include "shm/in_flight.h"
 
 namespace banyan::process {
 
@@ -33,7 +34,9 @@ class Clients final : private http::InboundOwner {
   Clients& operator=(const Clients&) = delete;
 
   // Takes over a connection that was just accepted.
-  void add(std::unique_ptr<net::Stream> stream, const net::IpAddress& peer, uint16_t local_port);
+  // `ticket` is given back when it ends.
+  void add(std::unique_ptr<net::Stream> stream, const net::IpAddress& peer, uint16_t local_port,
+           shm::InFlight::Ticket ticket = {});
   size_t count() const { return connections_.size(); }
   // Ends all gracefully, or at once; on_clients_changed() tells of each.
   void drain();
@@ -46,7 +49,11 @@ class Clients final : private http::InboundOwner {
   http::H1StreamPool streams_;
   exchange::Front& front_;
   Observer& observer_;
-  std::unordered_map<http::H1Inbound*, std::unique_ptr<http::H1Inbound>> connections_;
+  struct Client {
+    std::unique_ptr<http::H1Inbound> connection;
+    shm::InFlight::Ticket ticket;
+  };
+  std::unordered_map<http::H1Inbound*, Client> connections_;
   uint64_t last_id_ = 0;
 };
 

@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <initializer_list>
+#include <set>
 
 #include "handlers/all_handlers.h"
 #include "rollout/time_zone.h"
@@ -45,6 +47,26 @@ const config::LoadOptions& load_options() {
     return made;
   }();
   return options;
+}
+
+std::vector<std::string> certificate_files(const config::Config& config) {
+  std::set<std::string> paths;
+  const auto add = [&paths](std::initializer_list<const config::FileRef*> files) {
+    for (const config::FileRef* file : files) {
+      if (!file->empty()) paths.insert(file->path);
+    }
+  };
+  for (const config::Listener& listener : config.listeners) {
+    if (!listener.tls) continue;
+    const config::Tls& tls = *listener.tls;
+    add({&tls.certificate, &tls.key, &tls.ocsp, &tls.ca, &tls.crl});
+    for (const config::Certificate& each : tls.more) add({&each.certificate, &each.key, &each.ocsp});
+  }
+  for (const config::Upstream& upstream : config.upstreams) {
+    if (upstream.tls)
+      add({&upstream.tls->ca, &upstream.tls->crl, &upstream.tls->certificate, &upstream.tls->key});
+  }
+  return {paths.begin(), paths.end()};
 }
 
 Result<Fd> to_memfd(const config::Sources& sources) {

@@ -21,6 +21,10 @@ struct Configuration {
 // What the loader must know of handlers and regular expressions.
 const config::LoadOptions& load_options();
 
+// The files of a configuration that are taken anew when they change: certificates, keys and what belongs to
+// them. Absolute, each once.
+std::vector<std::string> certificate_files(const config::Config& config);
+
 // The sources as a sealed memfd: the same bytes for every child, which cannot change them.
 Result<Fd> to_memfd(const config::Sources& sources);
 // The other direction, in a child. Errors: foreign bytes, or a configuration that is refused after all.

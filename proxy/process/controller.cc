@@ -28,6 +28,7 @@ Controller::~Controller() = default;
 
 void Controller::on_generation(std::shared_ptr<Generation> generation, const NamedFds&) {
   bool first = !generation_;
+  warned_of_certificates_ = child_.workplace().loop().wall();
   generation_ = std::move(generation);
   if (first) open(config());
   hooks_.look(*book_);
@@ -65,6 +66,21 @@ void Controller::on_second() {
   windows_.sample();
   driver_->tick();
   hooks_.look(*book_);
+  warn_of_certificates();
+}
+
+// Once a day; the start and each reload say it themselves.
+void Controller::warn_of_certificates() {
+  const WallTime now = child_.workplace().loop().wall();
+  if (now - warned_of_certificates_ < std::chrono::days(1)) return;
+  warned_of_certificates_ = now;
+  for (const std::string& line : generation_->certificate_warnings(now)) LOG(warn, "{}", line);
+}
+
+std::vector<Controller::Certificate> Controller::certificates() const {
+  std::vector<Certificate> all;
+  for (const auto& each : generation_->certificates()) all.push_back({each.path, each.not_after});
+  return all;
 }
 
 void Controller::on_drain(Millis) { child_.finish(); }

@@ -42,9 +42,11 @@ class Controller final : public Role, private admin::Backend {
   uint64_t ask_reload() override { return child_.ask_reload(); }
   uint64_t ask_reopen() override { return child_.ask_reopen(); }
   Result<admin::Explanation> explain(const admin::ExplainRequest& request) override;
+  std::vector<Certificate> certificates() const override;
   Result<void> purge(std::string_view handler, const handler::Purge& purge) override;
 
   void open(const config::Config& config);
+  void warn_of_certificates();
 
   Child& child_;
   Random random_;
@@ -59,6 +61,7 @@ class Controller final : public Role, private admin::Backend {
   std::unique_ptr<admin::Api> api_;
   std::vector<std::unique_ptr<AdminDoor>> doors_;
   std::optional<admin::ReloadResult> last_reload_;
+  WallTime warned_of_certificates_{};
 };
 
 }  // namespace banyan::process

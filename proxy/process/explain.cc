@@ -118,7 +118,7 @@ Result<admin::Explanation> explain(Generation& generation, const admin::ExplainR
     return client_error(
         400, fmt::format("a client would get {}: {}", parsed.error().status, parsed.error().message));
   }
-  exchange::Identity identity(head, *peer, request.tls, generation.config().trusted_proxies, random);
+  exchange::Identity identity(head, *peer, request.tls, {}, generation.config().trusted_proxies, random);
   std::shared_ptr<const exchange::Site> site = generation.site();
   route::Decision decision =
       route::decide(*site->router, *site->targets, site->script,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <set>
 
 #include "base/log.h"
 #include "event/loop.h"
@@ -31,6 +32,8 @@ http::InboundSettings inbound_settings(const config::Client& client) {
   settings.keepalive_requests = client.limits.keepalive_requests;
   settings.body_rate = client.limits.body_rate;
   settings.body_rate_after = client.limits.body_rate_after;
+  settings.response_rate = client.limits.response_rate;
+  settings.response_rate_after = client.limits.response_rate_after;
   settings.limits.head = client.limits.head;
   settings.limits.line = client.limits.line;
   settings.limits.fields = client.limits.fields;
@@ -86,11 +89,28 @@ class Generation::Builder {
           previous_ ? previous_->upstreams_.find(settings.name) : decltype(previous_->upstreams_.end())();
       bool same =
           previous_ && before != previous_->upstreams_.end() && before->second.group->settings() == settings;
-      holder.group =
-          same ? before->second.group : std::make_shared<upstream::Group>(settings, here_.upstreams);
+      holder.group = same ? before->second.group : make_group(settings);
+      if (!holder.group) {
+        made_.upstreams_.erase(settings.name);
+        continue;
+      }
       holder.handler = upstream::make_forward_handler(holder.group);
       add_endpoint("upstream." + settings.name, holder.handler.get());
     }
+  }
+
+  std::shared_ptr<upstream::Group> make_group(const config::Upstream& settings) {
+    std::unique_ptr<net::TlsContext> tls;
+    if (settings.tls) {
+      auto context = net::TlsContext::make_client(*settings.tls);
+      if (!context) {
+        report(settings.where, "upstream." + settings.name + ".tls", context.error().message);
+        return nullptr;
+      }
+      tls = std::make_unique<net::TlsContext>(std::move(*context));
+      check_dates(*tls, settings.where, "upstream." + settings.name + ".tls", false);
+    }
+    return std::make_shared<upstream::Group>(settings, here_.upstreams, std::move(tls));
   }
 
   void make_handlers() {
@@ -196,18 +216,26 @@ class Generation::Builder {
   }
 
   const net::TlsContext* make_tls(const config::Listener& listener) {
-    auto context = net::TlsContext::make(*listener.tls, here_.ticket_secret);
+    auto context = net::TlsContext::make(*listener.tls, &here_.ticket_keys);
     if (!context) {
       report(listener.where, "listener.tls", context.error().message);
       return nullptr;
     }
-    if (Result<void> dates = context->check_dates(here_.services.loop.wall()); !dates) {
-      bool tolerated = !options_.strict || has_same_certificate(listener);
-      report(listener.where, "listener.tls", dates.error().message,
-             tolerated ? config::Diagnostic::Severity::warning : config::Diagnostic::Severity::error);
-    }
+    check_dates(*context, listener.where, "listener.tls", has_same_certificate(listener));
     made_.tls_contexts_.push_back(std::make_unique<net::TlsContext>(std::move(*context)));
     return made_.tls_contexts_.back().get();
+  }
+
+  void check_dates(const net::TlsContext& context, const config::Where& where, const std::string& path,
+                   bool known) {
+    Result<void> dates = context.check_dates(here_.services.loop.wall());
+    for (std::string& line : context.warnings(here_.services.loop.wall())) {
+      report(where, path, std::move(line), config::Diagnostic::Severity::warning);
+    }
+    if (dates) return;
+    const bool tolerated = !options_.strict || known;
+    report(where, path, dates.error().message,
+           tolerated ? config::Diagnostic::Severity::warning : config::Diagnostic::Severity::error);
   }
 
   bool has_same_certificate(const config::Listener& listener) const {
@@ -271,6 +299,33 @@ const route::Target* Generation::find_target(std::string_view name) const {
 const Generation::Listening* Generation::find_door(const std::string& address) const {
   auto found = doors_.find(address);
   return found == doors_.end() ? nullptr : &found->second;
+}
+
+std::vector<net::TlsContext::Certificate> Generation::certificates() const {
+  std::map<std::string, net::TlsContext::Certificate> found;
+  const auto add = [&found](const net::TlsContext& context) {
+    for (const auto& certificate : context.certificates()) found.emplace(certificate.path, certificate);
+  };
+  for (const auto& context : tls_contexts_) add(*context);
+  for (const auto& [name, holder] : upstreams_) {
+    if (holder.group->tls()) add(*holder.group->tls());
+  }
+  std::vector<net::TlsContext::Certificate> all;
+  for (auto& [path, certificate] : found) all.push_back(std::move(certificate));
+  return all;
+}
+
+std::vector<std::string> Generation::certificate_warnings(WallTime now) const {
+  std::set<std::string> lines;
+  const auto add = [&](const net::TlsContext& context) {
+    for (std::string& line : context.warnings(now)) lines.insert(std::move(line));
+    if (Result<void> dates = context.check_dates(now); !dates) lines.insert(dates.error().message);
+  };
+  for (const auto& context : tls_contexts_) add(*context);
+  for (const auto& [name, holder] : upstreams_) {
+    if (holder.group->tls()) add(*holder.group->tls());
+  }
+  return {lines.begin(), lines.end()};
 }
 
 upstream::Group* Generation::find_group(std::string_view name) const {

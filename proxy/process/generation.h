@@ -38,7 +38,7 @@ class Generation final : public route::TargetBook, public std::enable_shared_fro
     handler::Services& services;
     upstream::Surroundings upstreams;
     shm::Counters& counters;
-    std::string_view ticket_secret;  // of TLS session tickets; the same in all workers
+    net::TlsTicketKeys& ticket_keys;
   };
   struct Options {
     // What a running system tolerates is an error: a certificate that has expired (unless it is the previous
@@ -75,6 +75,10 @@ class Generation final : public route::TargetBook, public std::enable_shared_fro
     const net::TlsContext* tls = nullptr;
   };
   const Listening* find_door(const std::string& address) const;
+  // All certificates of listeners and upstreams, each once.
+  std::vector<net::TlsContext::Certificate> certificates() const;
+  // What will be wrong with them soon, a line each.
+  std::vector<std::string> certificate_warnings(WallTime now) const;
   // By the upstream's name; null if there is none.
   upstream::Group* find_group(std::string_view name) const;
 

@@ -25,8 +25,7 @@ struct Inheritance {
   NamedFds admin_sockets;
   NamedFds logs;
   shm::Segment segment;
-  std::optional<User> user;   // whom children become; null: no change
-  std::string ticket_secret;  // of TLS session tickets
+  std::optional<User> user;  // whom children become; null: no change
   ProcessTitle title;
   std::vector<Fd> bells;  // eventfds, one for each worker
   pid_t master = 0;

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "net/listen_socket.h"
+#include "net/tls_context.h"
 #include "process/child.h"
 #include "shm/processes.h"
 
@@ -34,7 +35,10 @@ Master::Master(Inheritance inheritance, config::SourceRequest request, Notifier 
       children_(loop_, inheritance_.segment, *this),
       reload_(loop_, inheritance_, directory_, children_, std::move(request), *this),
       patience_(loop_, Callback::to<&Master::on_patience_over>(this)),
-      watchdog_(loop_, Callback::to<&Master::on_watchdog>(this)) {}
+      watchdog_(loop_, Callback::to<&Master::on_watchdog>(this)),
+      ticket_key_age_(loop_, Callback::to<&Master::on_ticket_key_old>(this)),
+      certificates_(loop_, Callback::to<&Master::on_certificates_changed>(this)),
+      stuck_(loop_, inheritance_.segment, children_, *this, StuckWatch::Limits{}) {}
 
 Master::~Master() = default;
 
@@ -50,6 +54,7 @@ int Master::run() {
   logs_.use(config.log);
   shm::announce_process(inheritance_.segment, shm::kMasterSlot, static_cast<uint32_t>(getpid()), 1,
                         loop_.wall());
+  on_ticket_key_old();
   watch_signals();
   // The controller first: if the configuration cannot be built, one process says so.
   children_.keep_alive(shm::kControllerSlot);
@@ -187,6 +192,8 @@ void Master::finish_start() {
     reopen_logs();
   }
   shm::set_process_state(inheritance_.segment, shm::kMasterSlot, shm::ProcessState::ready);
+  certificates_.watch(certificate_files(inheritance_.current->config));
+  stuck_.start();
   LOG(notice, "ready: {}", status());
   notifier_.ready(status());
   if (notifier_.watchdog_interval()) on_watchdog();
@@ -240,6 +247,15 @@ void Master::on_child_death(uint32_t place, Children::State last_state, bool kil
   end_if_alone();
 }
 
+// While a configuration is built the loop stands still, too; that has a limit of its own.
+void Master::on_stuck(uint32_t place, const std::string& why) {
+  if (reload_.running() || phase_ == Phase::stopping) return;
+  const uint32_t pid = inheritance_.segment.layout().processes[place].pid.load(std::memory_order_relaxed);
+  LOG(error, "{} (process {}) is stuck: {}; it is killed", place_name(place), pid, why);
+  counters_.counter(shm::Metric::worker_stuck).add();
+  children_.kill(place, SIGKILL);
+}
+
 void Master::on_reload_asked(uint32_t place, uint64_t request) {
   if (phase_ != Phase::running) {
     return answer(place, request, {.done = false, .lines = {"Banyan is starting or stopping"}});
@@ -267,6 +283,7 @@ void Master::on_reload_done(const Outcome& outcome) {
       if (!logs_.find(path)) logs_.put(path, duplicate(fd));
     }
     logs_.use(config.log);
+    certificates_.watch(certificate_files(config));
     for (const std::string& line : outcome.lines) LOG(warn, "reload: {}", line);
     LOG(notice, "reload: applied, configuration {}", inheritance_.current->number);
   } else {
@@ -328,6 +345,19 @@ void Master::end_if_alone() {
 void Master::on_watchdog() {
   notifier_.alive();
   watchdog_.start(*notifier_.watchdog_interval());
+}
+
+// ---------------------------------------------------------------- TLS
+
+void Master::on_ticket_key_old() {
+  shm::add_ticket_key(inheritance_.segment, net::make_ticket_key());
+  ticket_key_age_.start(shm::kTicketKeyTime);
+}
+
+void Master::on_certificates_changed() {
+  if (phase_ != Phase::running) return;
+  LOG(notice, "certificate files have changed");
+  reload_.ask_certificates([](const Outcome&) {});
 }
 
 std::string Master::status() const {

@@ -15,16 +15,18 @@
 #include "event/loop.h"
 #include "process/children.h"
 #include "process/daemon.h"
+#include "process/file_watch.h"
 #include "process/inheritance.h"
 #include "process/log_files.h"
 #include "process/notifier.h"
 #include "process/pid_file.h"
 #include "process/reload.h"
+#include "process/stuck_watch.h"
 #include "shm/counters.h"
 
 namespace banyan::process {
 
-class Master final : Children::Observer, Reload::Observer {
+class Master final : Children::Observer, Reload::Observer, StuckWatch::Observer {
  public:
   // `inheritance` has a checked configuration (number 1) and the segment; the rest is opened by start().
   Master(Inheritance inheritance, config::SourceRequest request, Notifier notifier, PidFile pid_file,
@@ -44,6 +46,8 @@ class Master final : Children::Observer, Reload::Observer {
   // Reload::Observer
   void on_reload_begun() override;
   void on_reload_done(const Outcome& outcome) override;
+  // StuckWatch::Observer
+  void on_stuck(uint32_t place, const std::string& why) override;
 
   void watch_signals();
   void on_signals();
@@ -66,6 +70,8 @@ class Master final : Children::Observer, Reload::Observer {
   void on_reload_asked(uint32_t place, uint64_t request);
   void answer(uint32_t place, uint64_t request, const Outcome& outcome);
   void on_watchdog();
+  void on_ticket_key_old();
+  void on_certificates_changed();
   std::string status() const;
 
   event::Loop loop_;
@@ -82,6 +88,9 @@ class Master final : Children::Observer, Reload::Observer {
   std::optional<event::IoWatch> signal_watch_;
   event::Timer patience_;
   event::Timer watchdog_;
+  event::Timer ticket_key_age_;
+  FileWatch certificates_;
+  StuckWatch stuck_;
   Phase phase_ = Phase::starting;
   bool workers_wanted_ = true;
   int exit_code_ = 0;

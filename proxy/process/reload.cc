@@ -30,6 +30,11 @@ Reload::Reload(event::Loop& loop, Inheritance& inheritance, shm::Directory& dire
       timer_(loop, Callback::to<&Reload::on_time_out>(this)) {}
 
 void Reload::ask(Answer answer) {
+  asked_all_ = true;
+  ask_certificates(std::move(answer));
+}
+
+void Reload::ask_certificates(Answer answer) {
   asked_.push_back(std::move(answer));
   if (!running()) start_.schedule();
 }
@@ -56,10 +61,21 @@ void Reload::cancel(const std::string& reason) {
   if (!candidate_) end({.done = false, .lines = {reason}});
 }
 
+config::Sources Reload::read_sources() {
+  if (std::exchange(asked_all_, false)) return config::read_sources(request_, load_options());
+  config::Sources sources = inheritance_.current->sources;
+  config::CollectedSources collected(sources);
+  for (const std::string& path : certificate_files(inheritance_.current->config)) {
+    sources.files.erase(path);
+    collected.file(path);
+  }
+  return sources;
+}
+
 std::optional<Reload::Candidate> Reload::read(std::vector<std::string>& reasons) {
   auto configuration = std::make_shared<Configuration>();
   configuration->number = ++last_number_;
-  configuration->sources = config::read_sources(request_, load_options());
+  configuration->sources = read_sources();
   config::Loaded loaded = config::parse(configuration->sources, load_options());
   configuration->config = std::move(loaded.config);
   Candidate candidate{

@@ -46,6 +46,9 @@ class Reload {
   // Asks for a reload that reads the files after this call. Requests that come while one is running share the
   // next.
   void ask(Answer answer);
+  // Asks for one that takes only certificates and what belongs to them anew; the rest of the configuration
+  // stays as it was read, whatever stands in its files by now.
+  void ask_certificates(Answer answer);
   // Ends the one that is running and those asked for, refused for that reason; one that has come to COMMIT
   // goes on.
   void cancel(const std::string& reason);
@@ -67,6 +70,7 @@ class Reload {
   };
 
   void begin();
+  config::Sources read_sources();
   // The new configuration with everything it needs; else why not.
   std::optional<Candidate> read(std::vector<std::string>& reasons);
   Result<void> open_needed(Candidate& candidate);
@@ -89,6 +93,7 @@ class Reload {
   uint32_t last_number_ = 1;
   std::optional<Candidate> candidate_;
   std::vector<Answer> asked_;    // for the next one
+  bool asked_all_ = false;       // the next one reads everything, not only certificates
   std::vector<Answer> waiting_;  // for the one that is running
   event::Deferred start_;
   event::Timer timer_;

@@ -69,14 +69,6 @@ Result<std::optional<User>> choose_user(const config::Config& config) {
   return std::optional<User>(std::move(*user));
 }
 
-Result<std::string> random_secret() {
-  std::string secret(64, '\0');
-  if (getrandom(secret.data(), secret.size(), 0) != static_cast<ssize_t>(secret.size())) {
-    return system_error("get random bytes", errno);
-  }
-  return secret;
-}
-
 Result<void> open_sockets(Inheritance& inheritance) {
   const config::Config& config = inheritance.current->config;
   std::vector<config::Diagnostic> diagnostics;
@@ -90,9 +82,6 @@ Result<void> open_sockets(Inheritance& inheritance) {
 }
 
 Result<void> open_everything(Inheritance& inheritance) {
-  Result<std::string> secret = random_secret();
-  if (!secret) return std::move(secret).error();
-  inheritance.ticket_secret = std::move(*secret);
   Result<NamedFds> logs = open_logs(inheritance.current->config.log, {}, true);
   if (!logs) return std::move(logs).error();
   inheritance.logs = std::move(*logs);
@@ -135,7 +124,6 @@ int start_master(const CommandLine& line, const ProcessTitle& title) {
                           .logs = {},
                           .segment = std::move(*segment),
                           .user = std::move(*user),
-                          .ticket_secret = {},
                           .title = title,
                           .bells = {},
                           .master = getpid(),

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/stable_hash.h"
 
 namespace banyan::process {
 namespace {
@@ -29,9 +30,10 @@ Worker::Worker(Child& child)
       rates_(child.workplace().segment()),
       in_flight_(child.workplace().segment(), child.place()),
       rollouts_(child.workplace().segment(), child.place()),
+      overload_(loop_),
       front_({loop_, child.workplace().buffers(), child.workplace().counters(), rates_, in_flight_, rollouts_,
               *this, static_cast<int>(child.place() - shm::kFirstWorkerSlot), child.worker_count(),
-              Callback::to<&Worker::on_clients_changed>(this)}),
+              Callback::to<&Worker::on_clients_changed>(this), &overload_}),
       quiet_timer_(loop_, Callback::to<&Worker::close_doors_when_quiet>(this)),
       cut_timer_(loop_, Callback::to<&Worker::cut_all>(this)),
       clients_(loop_, child.workplace().buffers(), front_, *this) {}
@@ -43,6 +45,7 @@ void Worker::on_generation(std::shared_ptr<Generation> generation, const NamedFd
   front_.switch_to(generation_->site());
   access_log_ = child_.logs().find(generation_->config().log.access.path);
   most_clients_ = connection_limit(generation_->config());
+  overload_.set(generation_->config().overload);
   if (!draining_) open_doors(sockets);
 }
 
@@ -66,9 +69,28 @@ void Worker::on_client(Door& door, int fd, const net::IpAddress& peer) {
   const Generation::Listening* listening = generation_->find_door(door.address());
   CHECK(listening);
   child_.workplace().counters().counter(shm::Metric::connections_accepted).add();
-  clients_.add(
-      listening->tls ? net::make_tls_stream(loop_, fd, *listening->tls) : net::make_plain_stream(loop_, fd),
-      peer, listening->listener->address.port);
+  std::unique_ptr<net::Stream> stream =
+      listening->tls ? net::make_tls_stream(loop_, fd, *listening->tls) : net::make_plain_stream(loop_, fd);
+  shm::InFlight::Ticket ticket;
+  if (too_many_of(peer, ticket)) return stream->reset_on_close();
+  clients_.add(std::move(stream), peer, listening->listener->address.port, std::move(ticket));
+}
+
+// A proxy that is trusted speaks for many clients; a unix socket is no address at all.
+bool Worker::too_many_of(const net::IpAddress& peer, shm::InFlight::Ticket& ticket) {
+  const config::Config& config = generation_->config();
+  const uint32_t most = config.client.limits.connections;
+  if (most == 0 || peer.bytes().empty() || config::contains(config.trusted_proxies, peer.bytes()))
+    return false;
+  const auto bytes = peer.bytes();
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  auto place = in_flight_.enter(stable_hash(text, stable_hash("connections of an address")), most);
+  if (place) {
+    ticket = std::move(*place);
+    return false;
+  }
+  child_.workplace().counters().counter(shm::Metric::connections_refused).add();
+  return true;
 }
 
 void Worker::on_clients_changed() {

@@ -15,6 +15,7 @@
 #include "process/child.h"
 #include "process/clients.h"
 #include "process/door.h"
+#include "process/overload.h"
 #include "shm/in_flight.h"
 #include "shm/rate_limiter.h"
 #include "shm/rollout_statistics.h"
@@ -43,6 +44,7 @@ class Worker final : public Role,
   void write_access(std::string_view line) override;
 
   size_t connections() const { return clients_.count() + front_.handed_over(); }
+  bool too_many_of(const net::IpAddress& peer, shm::InFlight::Ticket& ticket);
   void open_doors(const NamedFds& sockets);
   void open_or_pause();
   void close_doors_when_quiet();
@@ -54,6 +56,7 @@ class Worker final : public Role,
   shm::RateLimiter rates_;
   shm::InFlight in_flight_;
   shm::RolloutStatistics rollouts_;
+  Overload overload_;
   exchange::Front front_;
   LogFile* access_log_ = nullptr;
   std::map<std::string, std::unique_ptr<Door>> doors_;

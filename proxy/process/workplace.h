@@ -15,12 +15,12 @@ class Workplace {
  public:
   // The references outlive it. `slot` is this process's; `bells` the workers' eventfds, as handler::Bells
   // wants them.
-  Workplace(shm::Segment& segment, uint32_t slot, std::string_view ticket_secret, std::vector<int> bells = {})
+  Workplace(shm::Segment& segment, uint32_t slot, std::vector<int> bells = {})
       : segment_(segment),
         slot_(slot),
         directory_(segment),
         counters_(segment, slot),
-        ticket_secret_(ticket_secret),
+        ticket_keys_(shm::ticket_keys(segment)),
         bells_(loop_, segment, std::move(bells), slot) {}
 
   event::Loop& loop() { return loop_; }
@@ -35,7 +35,7 @@ class Workplace {
     return {services_,
             {loop_, buffers_, resolver_, segment_, directory_, counters_, slot_},
             counters_,
-            ticket_secret_};
+            ticket_keys_};
   }
 
  private:
@@ -46,7 +46,7 @@ class Workplace {
   uint32_t slot_;
   shm::Directory directory_;
   shm::Counters counters_;
-  std::string_view ticket_secret_;
+  net::TlsTicketKeys ticket_keys_;
   event::Loop loop_;
   handler::Bells bells_;
   BufferPools buffers_;

@@ -22,6 +22,7 @@ class ScriptView final : public lua::RequestView {
   std::string_view client_ip() const override { return client_.ip; }
   std::string_view route() const override { return route_; }
   bool tls() const override { return client_.tls; }
+  std::string_view client_subject() const override { return client_.subject; }
   size_t header_count() const override { return head_.fields.size(); }
   lua::Field header_at(size_t index) const override;
   std::optional<std::string_view> header(std::string_view name) const override;

@@ -29,6 +29,7 @@ constexpr Texts<2> kResumeResults = {"complete", "gap"};
 constexpr Texts<7> kPublishResults = {"accepted",  "repeated", "invalid", "unauthorized",
                                       "too_large", "too_fast", "failed"};
 constexpr Texts<2> kOutcomes = {"ok", "failed"};
+constexpr Texts<3> kOverloadReasons = {"loop_lag", "descriptors", "memory"};
 
 }  // namespace
 
@@ -73,10 +74,15 @@ std::span<const std::string_view> label_texts(LabelValues values) {
       return kResumeResults;
     case LabelValues::publish_result:
       return kPublishResults;
+    case LabelValues::overload_reason:
+      return kOverloadReasons;
   }
   return {};
 }
 
+std::string_view overload_reason_name(OverloadReason reason) {
+  return kOverloadReasons[static_cast<size_t>(reason)];
+}
 std::string_view side_name(Side side) { return kSides[static_cast<size_t>(side)]; }
 std::string_view fallback_reason_name(FallbackReason reason) {
   return kFallbackReasons[static_cast<size_t>(reason)];

@@ -69,6 +69,9 @@ enum class PublishResult : uint8_t { accepted, repeated, invalid, unauthorized, 
 
 enum class Outcome : uint8_t { ok, failed };
 
+// What a worker that sheds load has too little of: time, descriptors, memory.
+enum class OverloadReason : uint8_t { loop_lag, descriptors, memory };
+
 // The sorts of values a label can have. `method` is numbered as http::Method, `code` is the status itself;
 // the kinds of the directory are its numbers (0: "none").
 enum class LabelValues : uint8_t {
@@ -94,11 +97,13 @@ enum class LabelValues : uint8_t {
   event_close,
   resume_result,
   publish_result,
+  overload_reason,
 };
 
 // The texts of a fixed set in the order of its enum; empty for those of the directory and for code.
 std::span<const std::string_view> label_texts(LabelValues values);
 
+std::string_view overload_reason_name(OverloadReason reason);  // "loop_lag" "descriptors" "memory"
 std::string_view side_name(Side side);                         // "none" "legacy" "native"
 std::string_view fallback_reason_name(FallbackReason reason);  // "error" "timeout" "status" "unavailable"
 std::string_view reason_name(

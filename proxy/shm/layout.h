@@ -17,6 +17,7 @@
 //   its
 //                         own; the last one is what dead workers had counted, written by the master only
 //   BellWords × 256       which workers were rung and have not looked yet; every process writes
+//   TicketArea            the keys of TLS session tickets; written by the master only
 //   RegionTable           which part of the tail belongs to whom; written by the master only
 //   tail                  regions, for handlers that keep much (caches); mapped by those who use them
 //
@@ -34,7 +35,7 @@
 namespace banyan::shm {
 
 inline constexpr uint64_t kMagic = 0x6e61796e61422101;  // "\x01!Banyan"
-inline constexpr uint32_t kVersion = 4;
+inline constexpr uint32_t kVersion = 5;
 
 inline constexpr uint32_t kWorkers = 256;
 inline constexpr uint32_t kMasterSlot = 0;
@@ -82,6 +83,7 @@ struct alignas(64) ProcessSlot {
   Word started;         // milliseconds since 1970
   Word connections;     // open now
   Word requests;        // since it started
+  Word beat;            // counts up once a second while its loop turns
   Word loop_lag;        // the longest turn of the last full second, microseconds
 };
 
@@ -122,6 +124,10 @@ struct alignas(128) BreakerArea {
 
 struct alignas(4096) LoadArea {
   std::array<HalfWord, kServerNumbers> requests;
+};
+
+struct alignas(64) TicketArea {
+  std::array<std::byte, 1024> bytes;
 };
 
 inline constexpr size_t kRateSets = 1 << 16;
@@ -190,6 +196,7 @@ struct Layout {
   std::array<RolloutMarks, kSlots + 1> marks;
   std::array<StatisticsArea, kSlots + 1> statistics;
   std::array<BellWord, kWorkers> bells;
+  TicketArea tickets;
   RegionTable regions;
 };
 // Addresses, not memory: what nobody touches is not there.

@@ -163,6 +163,22 @@ constexpr std::array kRows = {
               "Bytes of the events published.", kLabels<handler>},
     MetricRow{Metric::events_source_up, "events_source_up", gauge,
               "Whether the source of an event_dispatch handler can be read.", kLabels<handler>},
+    MetricRow{Metric::worker_stuck,
+              "worker_stuck_total",
+              counter,
+              "Processes that were killed and replaced because their loop did not turn any more.",
+              {}},
+    MetricRow{Metric::http_limit_dry_run, "http_limit_dry_run_total", counter,
+              "Requests that a limit would have refused if it were not on trial.",
+              kLabels<route, reject_reason>},
+    MetricRow{Metric::connections_refused,
+              "connections_refused_total",
+              counter,
+              "Client connections closed at once because their address had too many.",
+              {}},
+    MetricRow{Metric::overload_shed, "overload_shed_total", counter,
+              "Requests answered by 503 because a worker had too little of something.",
+              kLabels<overload_reason>},
 };
 
 constexpr bool in_order() {

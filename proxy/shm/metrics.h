@@ -75,6 +75,10 @@ enum class Metric : uint8_t {
   events_published,             // handler publish_result
   events_published_bytes,       // handler
   events_source_up,             // handler
+  worker_stuck,                 //
+  http_limit_dry_run,           // route reject_reason
+  connections_refused,          // (too many of one address)
+  overload_shed,                // overload_reason
   count_of_metrics,
 };
 

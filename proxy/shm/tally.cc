@@ -108,6 +108,7 @@ void Retirement::reset_process(uint32_t slot) {
   process.connections.store(0);
   process.requests.store(0);
   process.loop_lag.store(0);
+  process.beat.store(0);
   InFlightArea& area = layout_->in_flight[slot];
   if (!give_back_pages(&area, sizeof(area))) {
     for (InFlightSet& set : area.sets) {

@@ -195,6 +195,7 @@ class ForwardSession final : public handler::Session, private H1Outbound::User, 
   static shm::ConnectResult connect_result(const Error& error) {
     if (error.type == "connection_refused") return shm::ConnectResult::refused;
     if (error.type == "connection_timeout") return shm::ConnectResult::timeout;
+    if (error.type.starts_with("tls_")) return shm::ConnectResult::tls;
     return shm::ConnectResult::other;
   }
 

@@ -52,9 +52,10 @@ class Group::NameWatch final : private net::Resolver::Listener {
   bool answered_ = false;
 };
 
-Group::Group(const config::Upstream& settings, const Surroundings& here)
+Group::Group(const config::Upstream& settings, const Surroundings& here, std::unique_ptr<net::TlsContext> tls)
     : settings_(settings),
       here_(here),
+      tls_(std::move(tls)),
       number_(here.directory.find(shm::Kind::upstream, settings.name)),
       balancer_(settings.balance, {}),
       retry_budget_(settings.retry.budget),
@@ -177,9 +178,17 @@ Result<std::optional<Lease>> Group::connect(Server& server) {
     return std::move(fd).error();
   }
   ++open_connections_;
-  auto connection = std::make_unique<http::H1Outbound>(
-      here_.loop, here_.buffers, net::make_plain_stream(here_.loop, *fd), address, outbound_);
+  auto connection = std::make_unique<http::H1Outbound>(here_.loop, here_.buffers, make_stream(server, *fd),
+                                                       address, outbound_);
   return std::optional<Lease>(Lease(*this, server, std::move(connection)));
+}
+
+std::unique_ptr<net::Stream> Group::make_stream(Server& server, int fd) {
+  if (!tls_) return net::make_plain_stream(here_.loop, fd);
+  const config::Address& address = server.settings().address;
+  const bool has_host = address.kind != config::Address::Kind::unix_socket;
+  const std::string& name = settings_.tls->name.empty() && has_host ? address.host : settings_.tls->name;
+  return net::make_tls_client_stream(here_.loop, fd, *tls_, name, server.tls_session());
 }
 
 std::unique_ptr<http::H1Outbound> Group::take_idle(Server& server) {

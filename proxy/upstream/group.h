@@ -20,6 +20,7 @@
 #include "event/timer.h"
 #include "http/h1_outbound.h"
 #include "net/resolver.h"
+#include "net/tls_context.h"
 #include "shm/breaker.h"
 #include "shm/directory.h"
 #include "upstream/balance.h"
@@ -55,13 +56,16 @@ class Group final : private http::H1Outbound::Keeper {
   // The servers already tried for one request, by their place in the group (the first 64 count).
   using Tried = uint64_t;
 
-  Group(const config::Upstream& settings, const Surroundings& here);
+  // `tls` is for settings.tls and null without it.
+  Group(const config::Upstream& settings, const Surroundings& here,
+        std::unique_ptr<net::TlsContext> tls = nullptr);
   ~Group();
   Group(const Group&) = delete;
   Group& operator=(const Group&) = delete;
 
   const config::Upstream& settings() const { return settings_; }
-  uint32_t number() const { return number_; }  // in the directory
+  uint32_t number() const { return number_; }                // in the directory
+  const net::TlsContext* tls() const { return tls_.get(); }  // null: plain HTTP
   std::span<const std::unique_ptr<Server>> servers() const { return servers_; }
   // False while no server may be used: all are down, by order or by probe, or their names are unknown, or the
   // breaker is open.
@@ -109,6 +113,7 @@ class Group final : private http::H1Outbound::Keeper {
   void serve_line();
   bool place_free() const;
   bool may_eject(const Server& server) const;
+  std::unique_ptr<net::Stream> make_stream(Server& server, int fd);
   void note(const shm::Breaker::Pass& pass, bool good);
   Result<std::optional<Lease>> connect(Server& server);
   void find_addresses(Server& server);
@@ -116,6 +121,7 @@ class Group final : private http::H1Outbound::Keeper {
 
   config::Upstream settings_;
   Surroundings here_;
+  std::unique_ptr<net::TlsContext> tls_;
   uint32_t number_;
   http::OutboundSettings outbound_;
   std::vector<std::unique_ptr<Server>> servers_;

@@ -11,6 +11,7 @@
 #include "config/schema.h"
 #include "http/h1_outbound.h"
 #include "net/ip_address.h"
+#include "net/tls_context.h"
 #include "shm/counters.h"
 #include "shm/servers.h"
 
@@ -53,6 +54,9 @@ class Server {
   int64_t share() const { return share_; }
   void update_share(TimePoint now, Millis slow_start);
 
+  // What the next TLS connection resumes.
+  const std::shared_ptr<net::TlsSession>& tls_session() const { return tls_session_; }
+
   // Connections nobody uses, the oldest first.
   std::vector<std::unique_ptr<http::H1Outbound>>& idle() { return idle_; }
   void count_idle(int change);
@@ -72,6 +76,7 @@ class Server {
   int64_t share_;
   shm::Ejections ejections_;
   shm::ServerLoad load_;
+  std::shared_ptr<net::TlsSession> tls_session_ = std::make_shared<net::TlsSession>();
   std::vector<std::unique_ptr<http::H1Outbound>> idle_;
   shm::Counter active_gauge_;
   shm::Counter idle_gauge_;

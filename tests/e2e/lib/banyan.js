@@ -166,6 +166,11 @@ ${text}
     return run(program, ['-c', this.file, '-s', name]);
   }
 
+  // `banyan -t` with the configuration as it stands.
+  check() {
+    return run(program, ['-c', this.file, '-t']);
+  }
+
   // Writes a new configuration and reloads; fails unless it was applied.
   async reconfigure(text) {
     this.configure(text);
@@ -227,7 +232,8 @@ ${text}
 // Starts Banyan and waits until it is ready; it is stopped at the end of the test. text: the configuration's
 // tables after log, admin and listener, or a function of the instance (which knows its port and folder) that
 // gives it. options: workers, top (top-level keys), listener (keys of the listener), admin (keys of [admin]),
-// format (of the access log), args, env, files ({name: content} put beside the configuration).
+// format (of the access log), args, env, files ({name: content} put beside the configuration), prepare(folder),
+// which makes what it takes time to make.
 export async function start(scope, text, options = {}) {
   if (!fs.existsSync(program)) throw new Error(`there is no ${program}: build it, or set BANYAN_BIN`);
   const folder = makeFolder(scope);
@@ -236,6 +242,7 @@ export async function start(scope, text, options = {}) {
     fs.writeFileSync(path.join(folder, name), content);
   }
   for (const name of ['run', 'state']) fs.mkdirSync(path.join(folder, name));
+  await options.prepare?.(folder);
   const banyan = new Banyan(folder, options);
   scope.after(() => banyan.stop());
   scope.onFailure(() => banyan.report());

@@ -15,7 +15,7 @@ net::IpAddress ip(std::string_view text) { return *net::IpAddress::parse(text, 1
 
 class IdentityTest : public testing::Test {
  protected:
-  Identity identity(std::string_view peer) { return Identity(head_, ip(peer), false, trusted_, random_); }
+  Identity identity(std::string_view peer) { return Identity(head_, ip(peer), false, {}, trusted_, random_); }
   http::RequestHead head_;
   std::vector<config::Cidr> trusted_ = {*config::parse_cidr("10.0.0.0/8")};
   Random random_{1};
@@ -83,7 +83,7 @@ class OutboundHeadTest : public IdentityTest {
     head_.host = "example.org";
     rules.reply = config::Reply{};
     route_ = std::move(*route::Route::make(rules, 1, NoTargets()));
-    identity_.emplace(head_, ip(peer), false, trusted_, random_);
+    identity_.emplace(head_, ip(peer), false, std::string_view(), trusted_, random_);
     make_outbound_head({head_, *route_, *identity_, 8080, "banyan", nullptr, {}}, out_);
     return out_;
   }

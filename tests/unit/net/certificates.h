@@ -34,7 +34,8 @@ inline void add_extension(X509* certificate, int id, const char* value) {
 
 // Valid from `begin` to `end`, in seconds from now. `pass_phrase` encrypts the key.
 inline CertificateText make_certificate(long begin = -3600, long end = 3600,
-                                        const char* pass_phrase = nullptr) {
+                                        const char* pass_phrase = nullptr,
+                                        const char* names = "DNS:localhost,IP:127.0.0.1") {
   EVP_PKEY* key = EVP_EC_gen("P-256");
   X509* certificate = X509_new();
   X509_set_version(certificate, 2);
@@ -47,7 +48,7 @@ inline CertificateText make_certificate(long begin = -3600, long end = 3600,
   X509_set_issuer_name(certificate, name);
   X509_set_pubkey(certificate, key);
   add_extension(certificate, NID_basic_constraints, "critical,CA:TRUE");
-  add_extension(certificate, NID_subject_alt_name, "DNS:localhost,IP:127.0.0.1");
+  add_extension(certificate, NID_subject_alt_name, names);
   X509_sign(certificate, key, EVP_sha256());
 
   BIO* certificate_bio = BIO_new(BIO_s_mem());

@@ -36,7 +36,7 @@ TEST(TlsContext, SaysWhichFileIsWrongAndWhy) {
 
   tls = tls_of(good);
   tls.certificate.content = make_certificate().certificate + good.certificate;
-  EXPECT_EQ(error_of(tls), "certificate /etc/banyan/cert.pem: the server's own certificate must come first");
+  EXPECT_EQ(error_of(tls), "certificate /etc/banyan/cert.pem: the certificate of the key must come first");
 
   tls = tls_of(good);
   tls.certificate.content = good.key;

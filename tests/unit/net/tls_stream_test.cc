@@ -114,10 +114,10 @@ class TlsStreamTest : public testing::Test {
  protected:
   TlsStreamTest() { start(tls_); }
 
-  void start(const config::Tls& tls, std::string_view ticket_secret = {}) {
+  void start(const config::Tls& tls, TlsTicketKeys* ticket_keys = nullptr) {
     client_.reset();
     server_.reset();
-    auto context = TlsContext::make(tls, ticket_secret);
+    auto context = TlsContext::make(tls, ticket_keys);
     ASSERT_TRUE(context) << context.error().message;
     pair_ = make_tcp_pair();
     server_.emplace(make_tls_stream(loop_, pair_.local.release(), *context));
@@ -415,16 +415,33 @@ TEST_F(TlsStreamTest, RenegotiationIsRefused) {
 
 class TlsTicketTest : public TlsStreamTest {
  protected:
-  // The session the client got from a server, given to a client of another one; true if it was resumed.
-  bool resumes(const config::Tls& tls, std::string_view first_secret, std::string_view second_secret) {
-    start(tls, first_secret);
+  // What all processes see, and what one of them sees of it.
+  struct Keys {
+    void add() {
+      shm::TicketKeys next = cell.read();
+      std::shift_right(next.keys.begin(), next.keys.end(), 1);
+      next.keys[0] = make_ticket_key();
+      next.count = std::min<uint64_t>(next.count + 1, next.keys.size());
+      cell.write(next);
+    }
+    shm::Cell<shm::TicketKeys> cell;
+    TlsTicketKeys first_worker{cell};
+    TlsTicketKeys second_worker{cell};
+  };
+
+  // The session the client got from a server; given to a client of another one: true if it was resumed.
+  SSL_SESSION* get_session(const config::Tls& tls, TlsTicketKeys* keys) {
+    start(tls, keys);
     shake_hands();
     server_->queue = "x";
     server_->write_queued();
     EXPECT_TRUE(client_has("x"));  // the tickets come before it
     SSL_SESSION* session = SSL_get1_session(client_->ssl());
     SSL_shutdown(client_->ssl());  // without it OpenSSL throws the session away
-    start(tls, second_secret);
+    return session;
+  }
+  bool resumes(const config::Tls& tls, TlsTicketKeys* keys, SSL_SESSION* session) {
+    start(tls, keys);
     SSL_set_session(client_->ssl(), session);
     SSL_SESSION_free(session);
     shake_hands();
@@ -432,10 +449,35 @@ class TlsTicketTest : public TlsStreamTest {
   }
 };
 
-TEST_F(TlsTicketTest, TicketsAreGoodAtEveryWorkerWithTheSameSecret) {
-  EXPECT_TRUE(resumes(tls_, "between the workers", "between the workers"));
-  EXPECT_FALSE(resumes(tls_, "between the workers", "somebody else's"));
-  EXPECT_FALSE(resumes(tls_, "", ""));
+TEST_F(TlsTicketTest, TicketsAreGoodAtEveryWorkerWithTheSameKeys) {
+  Keys ours, theirs;
+  ours.add();
+  theirs.add();
+  EXPECT_TRUE(resumes(tls_, &ours.second_worker, get_session(tls_, &ours.first_worker)));
+  EXPECT_FALSE(resumes(tls_, &theirs.first_worker, get_session(tls_, &ours.first_worker)));
+  EXPECT_FALSE(resumes(tls_, nullptr, get_session(tls_, nullptr)));
+}
+
+TEST_F(TlsTicketTest, OldKeysOpenUntilTheyAreForgotten) {
+  Keys keys;
+  keys.add();
+  SSL_SESSION* session = get_session(tls_, &keys.first_worker);
+  SSL_SESSION_up_ref(session);
+  keys.add();
+  keys.add();
+  EXPECT_TRUE(resumes(tls_, &keys.first_worker, session));
+  keys.add();
+  EXPECT_FALSE(resumes(tls_, &keys.first_worker, session));
+}
+
+TEST_F(TlsTicketTest, AListenerThatAsksForMoreDoesNotResumeTheSessionsOfAnother) {
+  Keys keys;
+  keys.add();
+  config::Tls strict = tls_;
+  strict.verify = config::Tls::Verify::optional;
+  strict.ca = strict.certificate;
+  EXPECT_FALSE(resumes(strict, &keys.first_worker, get_session(tls_, &keys.first_worker)));
+  EXPECT_TRUE(resumes(strict, &keys.first_worker, get_session(strict, &keys.first_worker)));
 }
 
 }  // namespace

@@ -255,7 +255,7 @@ class ExplainTest : public ::testing::Test {
 
   ConfigurationFolder folder_;
   shm::Segment segment_ = std::move(*shm::Segment::create());
-  Workplace workplace_{segment_, shm::worker_slot(0), "secret"};
+  Workplace workplace_{segment_, shm::worker_slot(0)};
   std::shared_ptr<Generation> generation_;
   LastLine log_;
   shm::RateLimiter rates_{segment_};

@@ -51,7 +51,7 @@ class GenerationTest : public ::testing::Test {
 
   ConfigurationFolder folder;
   shm::Segment segment = std::move(*shm::Segment::create());
-  Workplace workplace{segment, shm::worker_slot(0), "secret"};
+  Workplace workplace{segment, shm::worker_slot(0)};
   Random random{1};
 };
 

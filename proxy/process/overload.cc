@@ -1,0 +1,78 @@
+#include "process/overload.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "base/log.h"
+#include "event/loop.h"
+
+namespace banyan::process {
+namespace {
+
+constexpr int kLateLooks = 3;
+
+uint64_t resident_bytes() {
+  unsigned long total = 0, resident = 0;
+  std::FILE* file = std::fopen("/proc/self/statm", "re");
+  if (!file) return 0;
+  const bool read = std::fscanf(file, "%lu %lu", &total, &resident) == 2;
+  std::fclose(file);
+  return read ? uint64_t{resident} * static_cast<uint64_t>(sysconf(_SC_PAGESIZE)) : 0;
+}
+
+}  // namespace
+
+Overload::Overload(event::Loop& loop) : loop_(loop), timer_(loop, Callback::to<&Overload::on_timer>(this)) {}
+
+void Overload::set(const config::Overload& limits) {
+  limits_ = limits;
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  most_descriptors_ =
+      limit.rlim_cur / 10'000 * limits.descriptors + limit.rlim_cur % 10'000 * limits.descriptors / 10'000;
+  late_in_a_row_ = 0;
+  due_ = loop_.now() + kLook;
+  timer_.start_at(due_);
+}
+
+void Overload::on_timer() {
+  look_at_lag();
+  const std::optional<shm::OverloadReason> before = reason_;
+  reason_ = judge();
+  if (reason_ && reason_ != before) {
+    LOG(warn, "overload: too little of {}; new requests are answered by 503",
+        shm::overload_reason_name(*reason_));
+  } else if (!reason_ && before) {
+    LOG(notice, "overload: over");
+  }
+}
+
+void Overload::look_at_lag() {
+  const TimePoint now = loop_.now();
+  const bool late = limits_.loop_lag.count() > 0 && now - due_ >= limits_.loop_lag;
+  late_in_a_row_ = late ? late_in_a_row_ + 1 : 0;
+  due_ = now + kLook;
+  timer_.start_at(due_);
+}
+
+std::optional<shm::OverloadReason> Overload::judge() const {
+  if (late_in_a_row_ >= kLateLooks) return shm::OverloadReason::loop_lag;
+  if (too_many_descriptors()) return shm::OverloadReason::descriptors;
+  if (too_much_memory()) return shm::OverloadReason::memory;
+  return std::nullopt;
+}
+
+// The kernel gives out the lowest one that is free.
+bool Overload::too_many_descriptors() const {
+  if (limits_.descriptors == 0) return false;
+  const int lowest = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  if (lowest >= 0) close(lowest);
+  return lowest < 0 || static_cast<uint64_t>(lowest) >= most_descriptors_;
+}
+
+bool Overload::too_much_memory() const { return limits_.memory > 0 && resident_bytes() > limits_.memory; }
+
+}  // namespace banyan::process

@@ -1,0 +1,20 @@
+#include "shm/ticket_keys.h"
+
+#include <algorithm>
+
+namespace banyan::shm {
+
+Cell<TicketKeys>& ticket_keys(const Segment& segment) {
+  static_assert(sizeof(Cell<TicketKeys>) <= sizeof(TicketArea));
+  return *reinterpret_cast<Cell<TicketKeys>*>(segment.layout().tickets.bytes.data());
+}
+
+void add_ticket_key(const Segment& segment, const TicketKey& fresh) {
+  TicketKeys keys = ticket_keys(segment).read();
+  std::shift_right(keys.keys.begin(), keys.keys.end(), 1);
+  keys.keys[0] = fresh;
+  keys.count = std::min<uint64_t>(keys.count + 1, keys.keys.size());
+  ticket_keys(segment).write(keys);
+}
+
+}  // namespace banyan::shm

@@ -1,0 +1,51 @@
+#include "process/file_watch.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "event/loop.h"
+#include "unit/process/temporary_folder.h"
+
+namespace banyan::process {
+namespace {
+
+constexpr Millis kLook{50};
+
+struct Watcher {
+  void on_change() {
+    ++changes;
+    loop.stop();
+  }
+  void on_limit() { loop.stop(); }
+  // Runs until a change is told, or for some looks.
+  void run() {
+    limit.start(10 * kLook);
+    loop.run();
+  }
+  event::Loop loop;
+  event::Timer limit{loop, Callback::to<&Watcher::on_limit>(this)};
+  FileWatch watch{loop, Callback::to<&Watcher::on_change>(this), kLook};
+  int changes = 0;
+};
+
+TEST(FileWatch, TellsOfFilesThatWereReplacedOnceForAll) {
+  TemporaryFolder folder;
+  const std::string cert = folder.file("cert.pem"), key = folder.file("key.pem");
+  std::ofstream(cert) << "one";
+  std::ofstream(key) << "one";
+  Watcher watcher;
+  watcher.watch.watch({cert, key, folder.file("never")});
+  std::ofstream(cert + ".new") << "two";
+  std::filesystem::rename(cert + ".new", cert);
+  std::ofstream(key) << "other";
+  watcher.run();
+  EXPECT_EQ(watcher.changes, 1);
+  watcher.watch.watch({cert, key});
+  watcher.run();
+  EXPECT_EQ(watcher.changes, 1) << "nothing more has changed";
+}
+
+}  // namespace
+}  // namespace banyan::process
