@@ -64,6 +64,12 @@ class Backend {
   virtual uint64_t ask_reopen() = 0;
   // Errors: 400 for what is no request.
   virtual Result<Explanation> explain(const ExplainRequest& request) = 0;
+  // The master that this one has replaced, while it drains.
+  struct Predecessor {
+    uint32_t pid = 0;
+    uint64_t connections = 0;  // of clients; 0 also when its version does not tell
+  };
+  virtual std::optional<Predecessor> predecessor() const { return std::nullopt; }
   // The files of our certificates and when they end.
   struct Certificate {
     std::string path;

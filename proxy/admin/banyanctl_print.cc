@@ -145,6 +145,11 @@ std::string print_status(const std::string& body) {
                                 text(status, "pid"), text(status, "ready") == "yes" ? "ready" : "not ready",
                                 duration(status, "uptime_seconds"), text(status, "generation"));
   all += fmt::format("{} connections, {} requests\n", text(status, "connections"), text(status, "requests"));
+  const Json old = member(status, "draining");
+  if (!old.empty()) {
+    all += fmt::format("upgraded; the old master, pid {}, drains {} connections\n", text(old, "pid"),
+                       text(old, "connections"));
+  }
   const Json reload = member(status, "last_reload");
   if (!reload.empty()) {
     all += fmt::format("last reload {} at {}\n", text(reload, "applied") == "yes" ? "applied" : "refused",

@@ -190,6 +190,9 @@ Answer show_status(const Sources& sources, const Request&) {
                {"uptime_seconds", uptime.count()}, {"generation", sources.backend.generation()},
                {"connections", connections},       {"requests", requests},
                {"processes", processes},           {"rollouts", rollouts}};
+  if (auto old = sources.backend.predecessor()) {
+    json["draining"] = {{"pid", old->pid}, {"connections", old->connections}};
+  }
   if (auto reload = sources.backend.last_reload()) json["last_reload"] = reload_json(*reload);
   return json_reply(json);
 }

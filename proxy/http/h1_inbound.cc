@@ -45,6 +45,12 @@ void H1Inbound::drain() {
   if (state_ == State::idle) close(StreamEnd::complete);
 }
 
+bool H1Inbound::retire() {
+  if (closing_ || (state_ != State::idle && state_ != State::tunnel)) return false;
+  close(state_ == State::idle ? StreamEnd::complete : StreamEnd::shutdown);
+  return true;
+}
+
 void H1Inbound::shutdown() { close(StreamEnd::shutdown); }
 
 void H1Inbound::abort() { close(StreamEnd::broken_off); }

@@ -48,6 +48,8 @@ class H1Inbound final : public event::Disposable,
   [[nodiscard]] bool start();
   // Graceful end: at once when idle, else after the answer under way.
   void drain();
+  // Closes it if it is idle or a tunnel; true if so.
+  bool retire();
   // Ends now, answer or not. The owner is told later.
   void shutdown();
   bool idle() const { return state_ == State::idle; }

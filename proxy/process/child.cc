@@ -157,7 +157,7 @@ void Child::on_message(Message message) {
       break;
     case MessageType::drain:
       shm::set_process_state(inheritance_.segment, place_, shm::ProcessState::draining);
-      role_->on_drain(Millis(static_cast<Millis::rep>(message.number)));
+      role_->on_drain(Millis(static_cast<Millis::rep>(message.number)), message.text == "paced");
       break;
     case MessageType::stop:
       role_->on_stop();

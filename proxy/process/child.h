@@ -38,8 +38,9 @@ class Role {
   virtual void on_generation(std::shared_ptr<Generation> generation, const NamedFds& sockets) = 0;
   // What the operator should know of a configuration that was prepared, a line each.
   virtual std::vector<std::string> remarks(const config::Config& next) const = 0;
-  // Take no new work, end what is under way within `time`, then call Child::finish().
-  virtual void on_drain(Millis time) = 0;
+  // Take no new work, end what is under way within `time`, then call Child::finish(). `paced`: others serve
+  // the same addresses, so there is no hurry to close what is idle.
+  virtual void on_drain(Millis time, bool paced) = 0;
   // Cut off what is under way, then call Child::finish().
   virtual void on_stop() = 0;
   // Once a second, for figures that need not be newer.
@@ -68,6 +69,9 @@ class Child final : Channel::Listener {
 
   uint32_t place() const { return place_; }
   uint32_t worker_count() const { return inheritance_.worker_count; }
+  // The old master of an upgrade, 0 for none, and what can be seen of it.
+  pid_t predecessor() const { return inheritance_.predecessor; }
+  const std::optional<shm::Segment>& predecessor_segment() const { return inheritance_.predecessor_segment; }
   Workplace& workplace() { return workplace_; }
   // This process's own, in shared memory.
   shm::ProcessSlot& slot() { return inheritance_.segment.layout().processes[place_]; }

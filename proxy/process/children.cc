@@ -158,8 +158,13 @@ void Children::reap() {
   int status;
   pid_t pid;
   while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-    for (auto& [number, place] : places_) {
-      if (place->child && place->child->pid == pid) bury(*place, status);
+    auto found = std::find_if(places_.begin(), places_.end(), [pid](const auto& entry) {
+      return entry.second->child && entry.second->child->pid == pid;
+    });
+    if (found != places_.end()) {
+      bury(*found->second, status);
+    } else {
+      observer_.on_other_death(pid, status);
     }
   }
 }

@@ -36,6 +36,8 @@ class Children {
     // It is dead and its place is empty; the next one has not been started yet. `killed`: by somebody else's
     // SIGKILL, not by a fault of its own.
     virtual void on_child_death(uint32_t place, State last_state, bool killed) = 0;
+    // A child died that is none of these. For Observers that start others.
+    virtual void on_other_death(pid_t, int /*status*/) {}
     // In the new process, which shares the memory of the master as it was. The result is its exit code.
     virtual int live(uint32_t place, Fd channel) = 0;
 

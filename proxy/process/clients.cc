@@ -32,6 +32,13 @@ void Clients::drain() {
   for (auto& [key, client] : connections_) client.connection->drain();
 }
 
+void Clients::retire(size_t count) {
+  for (auto& [key, client] : connections_) {
+    if (count == 0) return;
+    if (client.connection->retire()) --count;
+  }
+}
+
 void Clients::cut() {
   for (auto& [key, client] : connections_) client.connection->shutdown();
 }

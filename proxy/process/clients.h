@@ -41,6 +41,8 @@ class Clients final : private http::InboundOwner {
   // Ends all gracefully, or at once; on_clients_changed() tells of each.
   void drain();
   void cut();
+  // Ends up to `count` that are idle or tunnels.
+  void retire(size_t count);
 
  private:
   void on_connection_closed(http::H1Inbound& connection) override;

@@ -1,5 +1,8 @@
 #include "process/controller.h"
 
+#include <cerrno>
+#include <csignal>
+
 #include "base/log.h"
 #include "process/build_details.h"
 #include "process/explain.h"
@@ -83,7 +86,20 @@ std::vector<Controller::Certificate> Controller::certificates() const {
   return all;
 }
 
-void Controller::on_drain(Millis) { child_.finish(); }
+std::optional<Controller::Predecessor> Controller::predecessor() const {
+  const pid_t pid = child_.predecessor();
+  // It may run as another user than we do.
+  if (pid == 0 || (kill(pid, 0) != 0 && errno != EPERM)) return std::nullopt;
+  Predecessor old{.pid = static_cast<uint32_t>(pid)};
+  if (child_.predecessor_segment()) {
+    for (const shm::ProcessView& process : shm::list_processes(*child_.predecessor_segment())) {
+      old.connections += process.connections;
+    }
+  }
+  return old;
+}
+
+void Controller::on_drain(Millis, bool) { child_.finish(); }
 void Controller::on_stop() { child_.finish(); }
 
 void Controller::on_reload(const Outcome& outcome) {

@@ -27,7 +27,7 @@ class Controller final : public Role, private admin::Backend {
   // Role
   void on_generation(std::shared_ptr<Generation> generation, const NamedFds& sockets) override;
   std::vector<std::string> remarks(const config::Config& next) const override;
-  void on_drain(Millis time) override;
+  void on_drain(Millis time, bool paced) override;
   void on_stop() override;
   void on_second() override;
   void on_reload(const Outcome& outcome) override;
@@ -43,6 +43,7 @@ class Controller final : public Role, private admin::Backend {
   uint64_t ask_reopen() override { return child_.ask_reopen(); }
   Result<admin::Explanation> explain(const admin::ExplainRequest& request) override;
   std::vector<Certificate> certificates() const override;
+  std::optional<Predecessor> predecessor() const override;
   Result<void> purge(std::string_view handler, const handler::Purge& purge) override;
 
   void open(const config::Config& config);

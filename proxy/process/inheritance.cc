@@ -67,16 +67,16 @@ NamedFds open_missing_sockets(const config::Config& config, const NamedFds& have
   return opened;
 }
 
-Result<NamedFds> open_admin_sockets(const config::Admin& admin) {
-  NamedFds opened;
+Result<NamedFds> open_admin_sockets(const config::Admin& admin, const NamedFds& have) {
   constexpr int kBacklog = 128;
-  Result<Fd> fd = open_socket(admin_socket_address(admin), kBacklog, 0600);
-  if (!fd) return std::move(fd).error();
-  opened.emplace(admin_socket_address(admin).text(), std::move(*fd));
-  if (admin.listen) {
-    Result<Fd> tcp = open_socket(*admin.listen, kBacklog, 0600);
-    if (!tcp) return std::move(tcp).error();
-    opened.emplace(admin.listen->text(), std::move(*tcp));
+  std::vector<config::Address> addresses = {admin_socket_address(admin)};
+  if (admin.listen) addresses.push_back(*admin.listen);
+  NamedFds opened;
+  for (const config::Address& address : addresses) {
+    if (have.contains(address.text())) continue;
+    Result<Fd> fd = open_socket(address, kBacklog, 0600);
+    if (!fd) return std::move(fd).error();
+    opened.emplace(address.text(), std::move(*fd));
   }
   return opened;
 }

@@ -29,6 +29,8 @@ struct Inheritance {
   ProcessTitle title;
   std::vector<Fd> bells;  // eventfds, one for each worker
   pid_t master = 0;
+  pid_t predecessor = 0;  // the master of an upgrade that may still be draining; 0: there was none
+  std::optional<shm::Segment> predecessor_segment;
   uint32_t worker_count = 0;
 };
 
@@ -40,8 +42,8 @@ uint32_t count_workers(const config::Config& config);
 // at the place of its listener; then the result is of no use.
 NamedFds open_missing_sockets(const config::Config& config, const NamedFds& have,
                               std::vector<config::Diagnostic>& diagnostics);
-// The admin socket (0600) and the admin TCP address.
-Result<NamedFds> open_admin_sockets(const config::Admin& admin);
+// The admin socket (0600) and the admin TCP address, but for those in `have`.
+Result<NamedFds> open_admin_sockets(const config::Admin& admin, const NamedFds& have);
 // Closes those that `config` does not name; the file of a unix socket goes too.
 void close_unnamed_sockets(const config::Config& config, NamedFds& sockets);
 

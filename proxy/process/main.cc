@@ -8,6 +8,7 @@
 #include "process/build_details.h"
 #include "process/check.h"
 #include "process/command_line.h"
+#include "process/handover.h"
 #include "process/orders.h"
 #include "process/start.h"
 
@@ -24,10 +25,10 @@ void fill_standard_descriptors() {
   if (fd >= 0) close(fd);
 }
 
-int act(const CommandLine& line, const ProcessTitle& title) {
+int act(const CommandLine& line, const ProcessTitle& title, Program program) {
   switch (line.action) {
     case CommandLine::Action::run:
-      return start_master(line, title);
+      return start_master(line, title, std::move(program));
     case CommandLine::Action::test:
     case CommandLine::Action::print:
       return check_configuration(line);
@@ -54,7 +55,8 @@ int main(int count, char** arguments) {
     fmt::print(stderr, "{}\n", line.error().message);
     return 2;
   }
+  Program program = Program::of(count, arguments);
   ProcessTitle title;
   if (line->action == CommandLine::Action::run) title = ProcessTitle::prepare(count, arguments);
-  return act(*line, title);
+  return act(*line, title, std::move(program));
 }

@@ -8,6 +8,7 @@
 #include <array>
 #include <csignal>
 #include <cstdio>
+#include <fstream>
 
 #include "base/log.h"
 #include "net/listen_socket.h"
@@ -24,7 +25,7 @@ constexpr Duration kStopPatience = std::chrono::seconds(2);
 }  // namespace
 
 Master::Master(Inheritance inheritance, config::SourceRequest request, Notifier notifier, PidFile pid_file,
-               std::optional<Daemon> daemon)
+               std::optional<Daemon> daemon, Program program, Fd line_to_old)
     : inheritance_(std::move(inheritance)),
       directory_(inheritance_.segment),
       counters_(inheritance_.segment, shm::kMasterSlot),
@@ -38,7 +39,9 @@ Master::Master(Inheritance inheritance, config::SourceRequest request, Notifier 
       watchdog_(loop_, Callback::to<&Master::on_watchdog>(this)),
       ticket_key_age_(loop_, Callback::to<&Master::on_ticket_key_old>(this)),
       certificates_(loop_, Callback::to<&Master::on_certificates_changed>(this)),
-      stuck_(loop_, inheritance_.segment, children_, *this, StuckWatch::Limits{}) {}
+      stuck_(loop_, inheritance_.segment, children_, *this, StuckWatch::Limits{}),
+      upgrade_(loop_, inheritance_, std::move(program), *this),
+      line_to_old_(std::move(line_to_old)) {}
 
 Master::~Master() = default;
 
@@ -50,6 +53,9 @@ int Master::run() {
     std::fprintf(stderr, "banyan: %s\n", named.error().message.c_str());
     return 1;
   }
+  if (inheritance_.predecessor_segment) {
+    take_over_segment(*inheritance_.predecessor_segment, inheritance_.segment, config);
+  }
   for (const auto& [path, fd] : inheritance_.logs) logs_.put(path, duplicate(fd));
   logs_.use(config.log);
   shm::announce_process(inheritance_.segment, shm::kMasterSlot, static_cast<uint32_t>(getpid()), 1,
@@ -59,9 +65,12 @@ int Master::run() {
   // The controller first: if the configuration cannot be built, one process says so.
   children_.keep_alive(shm::kControllerSlot);
   loop_.run();
-  for (const auto& [name, fd] : inheritance_.sockets) net::remove_socket_file(*config::parse_address(name));
-  for (const auto& [name, fd] : inheritance_.admin_sockets)
-    net::remove_socket_file(*config::parse_address(name));
+  // The files of unix sockets belong to the master that serves them.
+  const bool shared = replaced_ || (line_to_old_ && !told_old_);
+  for (const NamedFds* sockets : {&inheritance_.sockets, &inheritance_.admin_sockets}) {
+    if (shared) break;
+    for (const auto& [name, fd] : *sockets) net::remove_socket_file(*config::parse_address(name));
+  }
   pid_file_.remove();
   LOG(notice, "stopped");
   return exit_code_;
@@ -118,7 +127,8 @@ void Master::on_stop() {
   if (phase_ == Phase::stopping) return;
   LOG(notice, "stopping");
   reload_.cancel("Banyan stops");
-  notifier_.stopping("Stopping");
+  upgrade_.cancel();
+  if (!replaced_) notifier_.stopping("Stopping");
   stop_children();
 }
 
@@ -130,7 +140,7 @@ void Master::on_quit() {
   notifier_.stopping("Draining");
   reload_.cancel("Banyan stops");
   inheritance_.sockets.clear();
-  drain_workers();
+  drain_workers(false);
   end_if_alone();
 }
 
@@ -149,9 +159,74 @@ void Master::on_reopen() {
   if (!outcome.done) LOG(error, "cannot open the logs again: {}", fmt::join(outcome.lines, "; "));
 }
 
+// ---------------------------------------------------------------- upgrade
+
+// Two generations at most: while an old master drains, the next upgrade waits.
 void Master::on_upgrade() {
-  LOG(warn, "the upgrade signal (USR2) is not supported yet; nothing was changed");
+  if (phase_ != Phase::running) return refuse_upgrade("Banyan is starting, being upgraded or stopping");
+  if (line_to_old_) {
+    upgrade_wanted_ = true;
+    LOG(notice, "upgrade: waits until process {} has drained", inheritance_.predecessor);
+    return;
+  }
+  begin_upgrade();
 }
+
+// Rollout state has one writer: our controller ends before the new one begins. The admin sockets stay open,
+// so who asks meanwhile waits for an answer.
+void Master::begin_upgrade() {
+  LOG(notice, "upgrade: begins");
+  reload_.cancel("Banyan is being upgraded");
+  if (Result<void> aside = pid_file_.step_aside(); !aside) return refuse_upgrade(aside.error().message);
+  phase_ = Phase::upgrading;
+  children_.let_go(shm::kControllerSlot);
+  if (!children_.alive(shm::kControllerSlot)) return upgrade_.start(notifier_.environment());
+  children_.send(shm::kControllerSlot, {MessageType::stop});
+  patience_.start(kStopPatience);
+}
+
+void Master::on_upgrade_ready(pid_t pid) {
+  LOG(notice, "upgrade: process {} serves now; draining", pid);
+  phase_ = Phase::draining;
+  replaced_ = true;
+  inheritance_.sockets.clear();
+  drain_workers(true);
+  end_if_alone();
+}
+
+void Master::on_upgrade_failed(const std::string& why) {
+  if (phase_ != Phase::upgrading) return;
+  refuse_upgrade(why);
+  if (Result<void> back = pid_file_.step_back(); !back) LOG(error, "upgrade: {}", back.error().message);
+  phase_ = Phase::running;
+  children_.keep_alive(shm::kControllerSlot);
+}
+
+void Master::refuse_upgrade(const std::string& why) {
+  LOG(error, "upgrade: {}; this program goes on", why);
+  std::ofstream(upgrade_refused_path(inheritance_.current->config)) << why;
+}
+
+void Master::tell_old_master() {
+  if (!line_to_old_) return;
+  const char byte = 1;
+  [[maybe_unused]] ssize_t written = write(line_to_old_.get(), &byte, 1);  // if it is gone, all the better
+  told_old_ = true;
+  old_watch_.emplace(loop_, line_to_old_.get(), event::IoWatch::Interest::read,
+                     Callback::to<&Master::on_old_master_gone>(this));
+  CHECK(old_watch_->start());
+}
+
+void Master::on_old_master_gone() {
+  char byte;
+  if (read(line_to_old_.get(), &byte, 1) < 0 && errno == EAGAIN) return;
+  LOG(notice, "upgrade: process {} has ended", inheritance_.predecessor);
+  old_watch_.reset();
+  line_to_old_.reset();
+  if (std::exchange(upgrade_wanted_, false) && phase_ == Phase::running) begin_upgrade();
+}
+
+// ---------------------------------------------------------------- more signals
 
 // In a terminal this signal means that the window has another size (nginx obeys it only as a daemon, too).
 void Master::on_drain_workers() {
@@ -161,7 +236,7 @@ void Master::on_drain_workers() {
   }
   LOG(notice, "draining the workers; a reload starts new ones");
   workers_wanted_ = false;
-  drain_workers();
+  drain_workers(false);
 }
 
 // ---------------------------------------------------------------- start
@@ -194,6 +269,7 @@ void Master::finish_start() {
   shm::set_process_state(inheritance_.segment, shm::kMasterSlot, shm::ProcessState::ready);
   certificates_.watch(certificate_files(inheritance_.current->config));
   stuck_.start();
+  tell_old_master();
   LOG(notice, "ready: {}", status());
   notifier_.ready(status());
   if (notifier_.watchdog_interval()) on_watchdog();
@@ -244,6 +320,10 @@ void Master::on_child_death(uint32_t place, Children::State last_state, bool kil
     counters_.counter(shm::Metric::worker_deaths).add();
   }
   reload_.on_death(place);
+  if (place == shm::kControllerSlot && phase_ == Phase::upgrading && !upgrade_.running()) {
+    patience_.stop();
+    return upgrade_.start(notifier_.environment());
+  }
   end_if_alone();
 }
 
@@ -309,12 +389,13 @@ Outcome Master::reopen_logs() {
 
 // ---------------------------------------------------------------- the end
 
-void Master::drain_workers() {
+// Paced: others serve on, so connections may take their time to leave.
+void Master::drain_workers(bool paced) {
   Millis time = inheritance_.current->config.shutdown_timeout;
   for (uint32_t place : children_.living_workers()) {
     children_.let_go(place);
     children_.set_state(place, Children::State::draining);
-    children_.send(place, {MessageType::drain, static_cast<uint64_t>(time.count())});
+    children_.send(place, {MessageType::drain, static_cast<uint64_t>(time.count()), paced ? "paced" : ""});
   }
   for (uint32_t i = 0; i < inheritance_.worker_count; ++i) children_.let_go(shm::worker_slot(i));
   patience_.start(time + kStopPatience);
@@ -329,6 +410,7 @@ void Master::stop_children() {
 }
 
 void Master::on_patience_over() {
+  if (phase_ == Phase::upgrading) return children_.kill(shm::kControllerSlot, SIGKILL);
   std::vector<uint32_t> late = phase_ == Phase::stopping ? children_.living() : children_.living_workers();
   for (uint32_t place : late) {
     if (phase_ != Phase::stopping && children_.state(place) != Children::State::draining) continue;

@@ -2,7 +2,7 @@
 //
 //   TERM INT   stop now               HUP    reload (reload.h)          WINCH   drain the workers, stay
 //   QUIT       stop gracefully        USR1   open the logs again        CHLD    replace the dead
-//   USR2       upgrade: not yet
+//   USR2       upgrade: another program takes the listening sockets and this one's place (upgrade.h)
 //
 // It runs no handler and no Lua, and reads nothing that clients send. When it is killed its children end at
 // once (PR_SET_PDEATHSIG); when it ends in order it ends them first.
@@ -22,22 +22,24 @@
 #include "process/pid_file.h"
 #include "process/reload.h"
 #include "process/stuck_watch.h"
+#include "process/upgrade.h"
 #include "shm/counters.h"
 
 namespace banyan::process {
 
-class Master final : Children::Observer, Reload::Observer, StuckWatch::Observer {
+class Master final : Children::Observer, Reload::Observer, StuckWatch::Observer, Upgrade::Observer {
  public:
-  // `inheritance` has a checked configuration (number 1) and the segment; the rest is opened by start().
+  // `inheritance` has a checked configuration (number 1), the segment and all that was opened. `line_to_old`:
+  // to the master whose place this one takes, if there is one.
   Master(Inheritance inheritance, config::SourceRequest request, Notifier notifier, PidFile pid_file,
-         std::optional<Daemon> daemon);
+         std::optional<Daemon> daemon, Program program, Fd line_to_old);
   ~Master();
 
   // Until the end; the exit code.
   int run();
 
  private:
-  enum class Phase { starting, running, draining, stopping };
+  enum class Phase { starting, running, upgrading, draining, stopping };
 
   // Children::Observer
   void on_child_message(uint32_t place, Message message) override;
@@ -46,6 +48,10 @@ class Master final : Children::Observer, Reload::Observer, StuckWatch::Observer 
   // Reload::Observer
   void on_reload_begun() override;
   void on_reload_done(const Outcome& outcome) override;
+  void on_other_death(pid_t pid, int status) override { upgrade_.on_death(pid, status); }
+  // Upgrade::Observer
+  void on_upgrade_ready(pid_t pid) override;
+  void on_upgrade_failed(const std::string& why) override;
   // StuckWatch::Observer
   void on_stuck(uint32_t place, const std::string& why) override;
 
@@ -56,13 +62,17 @@ class Master final : Children::Observer, Reload::Observer, StuckWatch::Observer 
   void on_reload();
   void on_reopen();
   void on_upgrade();
+  void begin_upgrade();
+  void refuse_upgrade(const std::string& why);
+  void tell_old_master();
+  void on_old_master_gone();
   void on_drain_workers();
 
   void on_child_ready(uint32_t place, const Message& message);
   void start_workers();
   void finish_start();
   void fail_start(const std::string& reasons);
-  void drain_workers();
+  void drain_workers(bool paced);
   void stop_children();
   void on_patience_over();
   void end_if_alone();
@@ -91,6 +101,12 @@ class Master final : Children::Observer, Reload::Observer, StuckWatch::Observer 
   event::Timer ticket_key_age_;
   FileWatch certificates_;
   StuckWatch stuck_;
+  Upgrade upgrade_;
+  Fd line_to_old_;  // until that has gone
+  std::optional<event::IoWatch> old_watch_;
+  bool upgrade_wanted_ = false;  // when the old master has gone
+  bool replaced_ = false;        // another master has our sockets
+  bool told_old_ = false;        // the old master knows that we serve
   Phase phase_ = Phase::starting;
   bool workers_wanted_ = true;
   int exit_code_ = 0;

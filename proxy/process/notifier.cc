@@ -42,7 +42,19 @@ Notifier Notifier::from_environment() {
   return notifier;
 }
 
-void Notifier::ready(std::string_view status) { send(fmt::format("READY=1\nSTATUS={}\n", status)); }
+std::vector<std::string> Notifier::environment() const {
+  std::vector<std::string> variables;
+  if (active()) variables.push_back("NOTIFY_SOCKET=" + socket_);
+  if (watchdog_) {
+    const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(*watchdog_ * 2).count();
+    variables.push_back(fmt::format("WATCHDOG_USEC={}", micros));
+  }
+  return variables;
+}
+
+void Notifier::ready(std::string_view status) {
+  send(fmt::format("READY=1\nMAINPID={}\nSTATUS={}\n", getpid(), status));
+}
 
 void Notifier::reloading() {
   timespec now{};

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.h"
 
@@ -19,9 +20,12 @@ class Notifier {
   static Notifier from_environment();
 
   bool active() const { return !socket_.empty(); }
+  // The variables that a new program is to find again, "NAME=value".
+  std::vector<std::string> environment() const;
   // How often WATCHDOG=1 is to be sent (half of $WATCHDOG_USEC); nullopt: nobody waits for it.
   std::optional<Duration> watchdog_interval() const { return watchdog_; }
 
+  // READY=1, with MAINPID: after an upgrade the service is another process than before.
   void ready(std::string_view status);
   // RELOADING=1 with the time stamp that Type=notify-reload asks for; ready() ends it.
   void reloading();

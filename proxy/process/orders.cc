@@ -8,10 +8,16 @@
 #include <charconv>
 #include <csignal>
 #include <cstring>
+#include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <thread>
 
+#include "base/clock.h"
 #include "process/configuration.h"
 #include "process/pid_file.h"
+#include "process/upgrade.h"
 
 namespace banyan::process {
 namespace {
@@ -39,11 +45,11 @@ Result<Fd> connect_to(const std::string& path) {
 }
 
 // HTTP/1.0, so that the end of the answer is the end of the connection.
-Result<Answer> post(const std::string& socket, const std::string& target) {
+Result<Answer> ask(const std::string& socket, const char* method, const std::string& target) {
   Result<Fd> fd = connect_to(socket);
   if (!fd) return std::move(fd).error();
-  std::string request =
-      "POST " + target + " HTTP/1.0\r\nHost: banyan\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+  std::string request = fmt::format("{} {}", method, target) +
+                        " HTTP/1.0\r\nHost: banyan\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
   if (send(fd->get(), request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size())) {
     return system_error("write to " + socket, errno);
   }
@@ -71,7 +77,7 @@ void print_lines(const nlohmann::json& json, const char* key) {
 }
 
 int reload(const config::Config& config) {
-  Result<Answer> answer = post(config.admin.socket, "/reload");
+  Result<Answer> answer = ask(config.admin.socket, "POST", "/reload");
   if (!answer) {
     fmt::print(stderr, "banyan: {}\n", answer.error().message);
     return 1;
@@ -99,13 +105,46 @@ int send_signal(const config::Config& config, int signal) {
   return 1;
 }
 
+// The process that serves the admin API now, once all of its workers are ready.
+std::optional<pid_t> serving(const config::Config& config) {
+  Result<Answer> ready = ask(config.admin.socket, "GET", "/readyz");
+  if (!ready || ready->status != 200) return std::nullopt;
+  Result<Answer> status = ask(config.admin.socket, "GET", "/status");
+  if (!status) return std::nullopt;
+  auto json = nlohmann::json::parse(status->body, nullptr, false);
+  auto pid = json.is_object() ? json.find("pid") : json.end();
+  if (!json.is_object() || pid == json.end() || !pid->is_number_integer()) return std::nullopt;
+  return pid->get<pid_t>();
+}
+
+// Done when another process serves. Refused when the old one does, and its file of reasons is there.
+int upgrade(const config::Config& config) {
+  Result<pid_t> before = PidFile::read(config.pid_path());
+  const std::string reasons = upgrade_refused_path(config);
+  unlink(reasons.c_str());
+  if (int failed = send_signal(config, SIGUSR2); failed != 0) return failed;
+  // An old program that still drains is waited for, and then the new one.
+  const auto limit = MonotonicClock::now() + config.shutdown_timeout + std::chrono::seconds(90);
+  while (MonotonicClock::now() < limit) {
+    Result<pid_t> now = PidFile::read(config.pid_path());
+    if (now && *now != *before && serving(config) == *now) {
+      fmt::print(stderr, "banyan: upgraded, process {} serves\n", *now);
+      return 0;
+    }
+    if (std::ifstream file(reasons); file) {
+      std::string why((std::istreambuf_iterator<char>(file)), {});
+      fmt::print(stderr, "banyan: upgrade refused, nothing was changed: {}\n", why);
+      return 1;
+    }
+    std::this_thread::sleep_for(Millis(20));
+  }
+  fmt::print(stderr, "banyan: upgrade: no answer\n");
+  return 1;
+}
+
 }  // namespace
 
 int send_order(const CommandLine& line) {
-  if (line.order == Order::upgrade) {
-    fmt::print(stderr, "banyan: -s upgrade is not supported yet\n");
-    return 1;
-  }
   config::Sources sources = config::read_sources(line.source, load_options());
   config::Loaded loaded = config::parse(sources, load_options());
   if (!loaded.ok()) {
@@ -120,6 +159,8 @@ int send_order(const CommandLine& line) {
       return send_signal(loaded.config, SIGQUIT);
     case Order::reopen:
       return send_signal(loaded.config, SIGUSR1);
+    case Order::upgrade:
+      return upgrade(loaded.config);
     default:
       return reload(loaded.config);
   }

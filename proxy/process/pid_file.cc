@@ -12,6 +12,8 @@
 namespace banyan::process {
 namespace {
 
+constexpr std::string_view kAside = ".oldbin";
+
 struct flock whole_file() {
   struct flock lock {};
   lock.l_type = F_WRLCK;
@@ -82,6 +84,20 @@ Result<pid_t> PidFile::read(const std::string& path) {
   if (fcntl(fd.get(), F_GETLK, &lock) != 0) return system_error("lock of " + path, errno);
   if (lock.l_type == F_UNLCK) return proxy_error(path + ": its process does not run any more");
   return read_number(fd.get(), path);
+}
+
+Result<void> PidFile::step_aside() {
+  std::string aside = path_ + std::string(kAside);
+  if (rename(path_.c_str(), aside.c_str()) != 0) return system_error("rename " + path_, errno);
+  path_ = std::move(aside);
+  return {};
+}
+
+Result<void> PidFile::step_back() {
+  std::string place = path_.substr(0, path_.size() - kAside.size());
+  if (rename(path_.c_str(), place.c_str()) != 0) return system_error("rename " + path_, errno);
+  path_ = std::move(place);
+  return {};
 }
 
 void PidFile::remove() {

@@ -29,6 +29,11 @@ class PidFile {
   // Leaves the file alone; remove() is the orderly end.
   ~PidFile() = default;
 
+  // Makes room for the file of a new master, and takes the place again: the file is PATH.oldbin meanwhile, as
+  // nginx has it.
+  Result<void> step_aside();
+  Result<void> step_back();
+
   // Removes the file, if it is still this one. No-op when there is none.
   void remove();
 

@@ -72,13 +72,27 @@ Result<std::optional<User>> choose_user(const config::Config& config) {
 Result<void> open_sockets(Inheritance& inheritance) {
   const config::Config& config = inheritance.current->config;
   std::vector<config::Diagnostic> diagnostics;
-  inheritance.sockets = open_missing_sockets(config, {}, diagnostics);
+  NamedFds missing = open_missing_sockets(config, inheritance.sockets, diagnostics);
   std::fputs(config::to_text(diagnostics).c_str(), stderr);
-  if (config::has_errors(diagnostics)) return proxy_error("cannot open the listening sockets");
-  auto admin = open_admin_sockets(config.admin);
+  if (config::has_errors(diagnostics)) {
+    discard_sockets(missing);
+    return proxy_error("cannot open the listening sockets");
+  }
+  inheritance.sockets.merge(missing);
+  auto admin = open_admin_sockets(config.admin, inheritance.admin_sockets);
   if (!admin) return std::move(admin).error();
-  inheritance.admin_sockets = std::move(*admin);
+  inheritance.admin_sockets.merge(*admin);
   return {};
+}
+
+// What an old master has given. Its segment may be of another version; then nothing is known of it.
+void take_over(Handover& handover, Inheritance& inheritance) {
+  inheritance.sockets = std::move(handover.sockets);
+  inheritance.admin_sockets = std::move(handover.admin_sockets);
+  inheritance.predecessor = handover.master;
+  if (!handover.segment) return;
+  Result<shm::Segment> segment = shm::Segment::map(handover.segment.get());
+  if (segment) inheritance.predecessor_segment.emplace(std::move(*segment));
 }
 
 Result<void> open_everything(Inheritance& inheritance) {
@@ -93,7 +107,9 @@ Result<void> open_everything(Inheritance& inheritance) {
 
 }  // namespace
 
-int start_master(const CommandLine& line, const ProcessTitle& title) {
+int start_master(const CommandLine& line, const ProcessTitle& title, Program program) {
+  Result<std::optional<Handover>> handover = Handover::from_environment();
+  if (!handover) return fail(handover.error().message);
   std::shared_ptr<const Configuration> configuration = read(line);
   if (!configuration) return fail("cannot start: the configuration is refused");
   const config::Config& config = configuration->config;
@@ -108,7 +124,7 @@ int start_master(const CommandLine& line, const ProcessTitle& title) {
     return fail(made.error().message);
 
   std::optional<Daemon> daemon;
-  if (config.daemon) {
+  if (config.daemon && !*handover) {  // an upgrade starts in the background
     Result<Daemon> started = Daemon::start();
     if (!started) return fail(started.error().message);
     daemon.emplace(std::move(*started));
@@ -127,14 +143,18 @@ int start_master(const CommandLine& line, const ProcessTitle& title) {
                           .title = title,
                           .bells = {},
                           .master = getpid(),
+                          .predecessor = 0,
+                          .predecessor_segment = {},
                           .worker_count = count_workers(config)};
+  if (*handover) take_over(**handover, inheritance);
   if (Result<void> opened = open_everything(inheritance); !opened) {
     pid_file->remove();
     return fail(opened.error().message);
   }
   title.set("banyan: master " + configuration->sources.main);
+  Fd line_to_old = *handover ? std::move((*handover)->line) : Fd();
   Master master(std::move(inheritance), line.source, Notifier::from_environment(), std::move(*pid_file),
-                std::move(daemon));
+                std::move(daemon), std::move(program), std::move(line_to_old));
   return master.run();
 }
 

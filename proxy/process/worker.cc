@@ -12,6 +12,8 @@ namespace {
 
 // How long a draining worker goes on accepting those who were in the kernel's queue before.
 constexpr Duration kLongestQueue = std::chrono::milliseconds(200);
+// How often some connections are closed in a paced drain.
+constexpr Millis kPace{100};
 // How long connections that were cut may take to be cleared away.
 constexpr Duration kCutTime = std::chrono::milliseconds(500);
 
@@ -36,6 +38,7 @@ Worker::Worker(Child& child)
               Callback::to<&Worker::on_clients_changed>(this), &overload_}),
       quiet_timer_(loop_, Callback::to<&Worker::close_doors_when_quiet>(this)),
       cut_timer_(loop_, Callback::to<&Worker::cut_all>(this)),
+      pace_timer_(loop_, Callback::to<&Worker::retire_some>(this)),
       clients_(loop_, child.workplace().buffers(), front_, *this) {}
 
 Worker::~Worker() = default;
@@ -123,15 +126,26 @@ void Worker::on_second() { child_.slot().requests.store(front_.requests(), std::
 
 // ---------------------------------------------------------------- the end
 
-void Worker::on_drain(Millis time) {
+void Worker::on_drain(Millis time, bool paced) {
   if (draining_) return;
   draining_ = true;
   front_.set_draining(true);
-  clients_.drain();
+  if (paced) {
+    retired_by_ = loop_.now() + time - time / 10;
+    pace_timer_.start(time / 2);
+  } else {
+    clients_.drain();
+  }
   generation_->drain(time);
   cut_timer_.start(time);
   closing_since_ = loop_.now();
   close_doors_when_quiet();
+}
+
+void Worker::retire_some() {
+  const auto steps = std::max<int64_t>((retired_by_ - loop_.now()) / Duration(kPace), 1);
+  clients_.retire((clients_.count() + static_cast<size_t>(steps) - 1) / static_cast<size_t>(steps));
+  pace_timer_.start(kPace);
 }
 
 // The socket stays open while others use it, so those who come later are theirs.
@@ -147,6 +161,7 @@ void Worker::close_doors_when_quiet() {
 void Worker::on_stop() {
   draining_ = true;
   quiet_timer_.stop();
+  pace_timer_.stop();
   doors_.clear();
   cut_all();
 }

@@ -4,7 +4,9 @@
 //   Door (one for each listening socket) ─▶ Clients: H1Inbound … ── requests ─▶ Front ─▶ Exchange
 //
 // Draining: accept who waits in the kernel's queue already, then nobody; close idle connections, let busy
-// ones end with "Connection: close", and cut what is left when the time is over.
+// ones end with "Connection: close", and cut what is left when the time is over. Paced (another program
+// serves the same addresses): in the first half of the time whoever asks for something is told to come back
+// on another connection; in the second half idle connections and tunnels are closed, evenly spread.
 #pragma once
 
 #include <map>
@@ -32,7 +34,7 @@ class Worker final : public Role,
 
   void on_generation(std::shared_ptr<Generation> generation, const NamedFds& sockets) override;
   std::vector<std::string> remarks(const config::Config&) const override { return {}; }
-  void on_drain(Millis time) override;
+  void on_drain(Millis time, bool paced) override;
   void on_stop() override;
   void on_second() override;
   void on_reload(const Outcome&) override {}
@@ -48,6 +50,7 @@ class Worker final : public Role,
   void open_doors(const NamedFds& sockets);
   void open_or_pause();
   void close_doors_when_quiet();
+  void retire_some();
   void cut_all();
   void finish_if_empty();
 
@@ -62,6 +65,8 @@ class Worker final : public Role,
   std::map<std::string, std::unique_ptr<Door>> doors_;
   event::Timer quiet_timer_;
   event::Timer cut_timer_;
+  event::Timer pace_timer_;
+  TimePoint retired_by_{};
   TimePoint closing_since_{};
   size_t most_clients_ = 0;
   bool full_ = false;

@@ -41,6 +41,7 @@ class Banyan {
   constructor(folder, options) {
     this.folder = folder;
     this.options = options;
+    this.program = options.program ? path.join(folder, options.program) : program;
     this.file = path.join(folder, 'banyan.toml');
     this.socket = path.join(folder, 'run/admin.sock');
     this.output = '';
@@ -75,7 +76,7 @@ ${text}
     const { args = [], env = {} } = this.options;
     this.exit = undefined;
     this.ended = deferred();
-    this.child = spawn(program, ['-c', this.file, ...args], {
+    this.child = spawn(this.program, ['-c', this.file, ...args], {
       env: { ...process.env, ...env },
       stdio: 'pipe',
     });
@@ -163,7 +164,7 @@ ${text}
 
   // `banyan -s ORDER`, as an operator says it.
   order(name) {
-    return run(program, ['-c', this.file, '-s', name]);
+    return run(this.program, ['-c', this.file, '-s', name]);
   }
 
   // `banyan -t` with the configuration as it stands.
@@ -233,7 +234,7 @@ ${text}
 // tables after log, admin and listener, or a function of the instance (which knows its port and folder) that
 // gives it. options: workers, top (top-level keys), listener (keys of the listener), admin (keys of [admin]),
 // format (of the access log), args, env, files ({name: content} put beside the configuration), prepare(folder),
-// which makes what it takes time to make.
+// which makes what it takes time to make, program (a name in the folder, for another one than $BANYAN_BIN).
 export async function start(scope, text, options = {}) {
   if (!fs.existsSync(program)) throw new Error(`there is no ${program}: build it, or set BANYAN_BIN`);
   const folder = makeFolder(scope);

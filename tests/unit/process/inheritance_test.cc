@@ -59,7 +59,7 @@ TEST(AdminSocketsTest, TheSocketIsItsOwnersAlone) {
   ConfigurationFolder folder;
   config::Admin admin;
   admin.socket = folder.path("admin.sock");
-  auto sockets = open_admin_sockets(admin);
+  auto sockets = open_admin_sockets(admin, {});
   ASSERT_TRUE(sockets.ok()) << sockets.error().message;
   struct stat status {};
   ASSERT_EQ(stat(admin.socket.c_str(), &status), 0);

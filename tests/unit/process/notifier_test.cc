@@ -42,7 +42,7 @@ TEST(NotifierTest, SendsWhatSystemdExpects) {
   Manager manager(folder.file("notify"));
   Notifier notifier(folder.file("notify"));
   notifier.ready("2 workers");
-  EXPECT_EQ(manager.next(), "READY=1\nSTATUS=2 workers\n");
+  EXPECT_EQ(manager.next(), "READY=1\nMAINPID=" + std::to_string(getpid()) + "\nSTATUS=2 workers\n");
   notifier.reloading();
   std::string reloading = manager.next();
   EXPECT_THAT(reloading, StartsWith("RELOADING=1\nMONOTONIC_USEC="));
