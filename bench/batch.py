@@ -1,156 +1,227 @@
 #!/usr/bin/env python3
-"""Compares batch_fetch with the same service in Go and in Node: who answers by the deadline, with how many keys,
-at what cost. Open-loop load, the same store, one after the other.
+"""Compares batch_fetch with the same service in Go and in Node: who answers by the deadline, with how many keys, at
+what cost.
 
-usage: bench/batch.py [--base N] [--spike N] [--seconds N] [--banyan FILE] [--only NAME]
+usage: bench/batch.py [--rate N] [--seconds N] [--rounds N] [--scenario NAME] [--only SERVICE] [--banyan FILE]
 
-Needs build/banyan, Go, Node and the packages of conf/quickstart/legacy. Everything listens on 127.0.0.1, on ports the
-kernel gives, and is stopped at the end.
+Each service has the first core, store and clients share the second. In each round all services take their turn with
+every scenario. Two clients ask, both with open-loop arrivals: the load (--rate requests of 100 keys a second), and
+one that has time of its own (40 requests of 20 keys a second, preferred by the kernel where that is allowed), which
+is who tells how late answers are: one of its keys always takes five seconds, so each of its answers is given at the
+deadline.
+
+Needs build/banyan, Go, Node and the packages of conf/quickstart/legacy (npm ci). Everything listens on 127.0.0.1, on
+ports the kernel gives, and is stopped at the end.
 """
 import argparse
+import contextlib
 import json
 import os
 import pathlib
-import socket
+import shutil
+import statistics
 import subprocess
+import sys
 import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-TICK = 1000 / os.sysconf("SC_CLK_TCK")
+from compare import LOAD_CORE, PROXY_CORE, ROOT, children, free_port, wait_for
 
+# Options of the store; how many times the rate.
+SCENARIOS = {
+    "calm": ([], 1),
+    "stalls": (["-stall", "0.01"], 1),
+    "faults": (["-busy", "200ms", "-cut", "0.01"], 1),
+    "overload": ([], 5),
+    "down": (None, 1),
+}
+SERVICES = ("banyan", "banyan, cached", "go", "node")
 
-class Process:
-    """A program that says "listening ADDRESS"."""
-
-    def __init__(self, *command, **environment):
-        self.child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-                                      env={**os.environ, **environment})
-        words = self.child.stdout.readline().split()
-        if not words or words[0] != "listening":
-            raise SystemExit(f"batch.py: {command[0]} does not listen")
-        self.address = words[1]
-        self.pid = self.child.pid
-
-    def stop(self):
-        self.child.terminate()
-        self.child.wait()
-
-
-class Banyan:
-    """One worker with a batch_fetch handler, with or without a cache."""
-
-    def __init__(self, program, store, cache):
-        self.folder = tempfile.TemporaryDirectory()
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.address = "127.0.0.1:%d" % free.getsockname()[1]
-        folder = self.folder.name
-        file = pathlib.Path(folder, "banyan.toml")
-        file.write_text(f"""workers = 1
-run_dir = "{folder}"
-state_dir = "{folder}"
+BANYAN = """
+workers = 1
+run_dir = "{dir}/run"
+state_dir = "{dir}/state"
 [log]
 access = {{ path = "off" }}
-error = {{ path = "{folder}/error.log" }}
+error = {{ path = "{dir}/error.log" }}
 [[listener]]
-address = "{self.address}"
+address = "127.0.0.1:{port}"
 [handler.content]
 type = "batch_fetch"
-origin = "http://{store}/content"
-{'cache = { size = "256m" }' if cache else ''}
+origin = "{store}"
+{cache}
 [[route]]
 path = "/batch"
 target = "handler.content"
-""")
-        self.child = subprocess.Popen([program, "-c", str(file)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for _ in range(200):
-            time.sleep(0.05)
-            workers = [pid for pid in children(self.child.pid) if "worker" in command_line(pid)]
-            if workers and reachable(self.address):
-                self.pid = workers[0]
-                return
-        raise SystemExit("batch.py: banyan does not start: " + pathlib.Path(folder, "error.log").read_text())
+"""
+
+
+class Program:
+    """A program that says "listening ADDRESS"."""
+
+    def __init__(self, core, *command, **environment):
+        self.process = subprocess.Popen(["taskset", "-c", core, *command], stdout=subprocess.PIPE,
+                                        stderr=subprocess.DEVNULL, text=True, env={**os.environ, **environment})
+        words = self.process.stdout.readline().split()
+        if not words or words[0] != "listening":
+            raise RuntimeError(f"{command[0]} does not listen")
+        self.address = words[1]
+        self.pids = [self.process.pid]
 
     def stop(self):
-        self.child.terminate()
-        self.child.wait()
-        self.folder.cleanup()
+        self.process.terminate()
+        self.process.wait()
 
 
-def children(pid):
-    return [int(word) for word in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+class Banyan:
+    def __init__(self, program, store, cache):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="banyan-bench-"))
+        port = free_port()
+        self.address = f"127.0.0.1:{port}"
+        file = self.folder / "banyan.toml"
+        file.write_text(BANYAN.format(dir=self.folder, port=port, store=store,
+                                      cache='cache = { size = "256m" }' if cache else ""))
+        self.process = subprocess.Popen(["taskset", "-c", PROXY_CORE, program, "-c", str(file)],
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_for(port, self.process)
+        self.pids = []
+        while len(self.pids) < 3:  # master, controller, worker
+            time.sleep(0.05)
+            self.pids = children(self.process.pid)
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+        shutil.rmtree(self.folder)
 
 
-def command_line(pid):
-    return pathlib.Path(f"/proc/{pid}/cmdline").read_text()
+def start(name, store, tool, banyan):
+    if name.startswith("banyan"):
+        return Banyan(banyan, store, "cached" in name)
+    if name == "go":
+        return Program(PROXY_CORE, tool, "service", "-store", store, GOMAXPROCS="1")
+    return Program(PROXY_CORE, "node", str(ROOT / "conf/quickstart/legacy/server.js"), PORT="0", STORE=store)
 
 
-def reachable(address):
-    host, port = address.split(":")
-    with socket.socket() as probe:
-        return probe.connect_ex((host, int(port))) == 0
+def cpu_seconds(pids):
+    """Of all their threads."""
+    total = 0
+    for pid in pids:
+        for thread in pathlib.Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(OSError):
+                total += int((thread / "schedstat").read_text().split()[0])
+    return total / 1e9
 
 
-def cpu_ms(pid):
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) * TICK
+def peak_mb(pids):
+    total = 0
+    for pid in pids:
+        for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM"):
+                total += int(line.split()[1])
+    return total / 1024
 
 
-def peak_mb(pid):
-    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM"):
-            return int(line.split()[1]) / 1024
-    return 0
+def prefer():
+    with contextlib.suppress(OSError):
+        os.nice(-20)
 
 
-def run_load(tool, address, rate, seconds, objects):
-    out = subprocess.run([tool, "load", "-url", f"http://{address}/batch", "-rate", str(rate), "-seconds", str(seconds),
-                          "-objects", str(objects)], stdout=subprocess.PIPE, check=True)
-    return json.loads(out.stdout)
+class Clients:
+    def __init__(self, tool, address, objects):
+        self.command = ["taskset", "-c", LOAD_CORE, tool, "load", "-url", f"http://{address}/batch",
+                        "-objects", str(objects)]
+
+    def load(self, rate, seconds):
+        return subprocess.Popen([*self.command, "-rate", str(rate), "-seconds", str(seconds)], stdout=subprocess.PIPE)
+
+    def probe(self, seconds):
+        return subprocess.Popen([*self.command, "-rate", "40", "-keys", "20", "-stuck", "-seconds", str(seconds)],
+                                stdout=subprocess.PIPE, preexec_fn=prefer)
 
 
-def measure(name, service, arguments, tool, objects):
-    run_load(tool, service.address, arguments.base * 5, 2, objects)  # connections, code, caches
-    for phase, rate in (("base", arguments.base), (f"x{arguments.spike}", arguments.base * arguments.spike)):
-        before = cpu_ms(service.pid)
-        seen = run_load(tool, service.address, rate, arguments.seconds, objects)
-        cpu = (cpu_ms(service.pid) - before) / (seen["requests"] * 100) * 1000
-        print(f"{name:<16} {phase:<5} {seen['on_time']:>8.1%} {seen['delivered']:>10.1%} {seen['median_ms']:>10.1f} "
-              f"{seen['over_p99_ms']:>12.1f} {seen['over_max_ms']:>12.1f} {cpu:>9.1f} {peak_mb(service.pid):>7.0f}",
-              flush=True)
+def seen_by(client):
+    text, _ = client.communicate()
+    return json.loads(text)
+
+
+def measure(service, clients, rate, seconds):
+    seen_by(clients.load(min(rate, 50), 2))  # connections, code, caches
+    before, began = cpu_seconds(service.pids), time.monotonic()
+    load, probe = clients.load(rate, seconds), clients.probe(seconds)
+    time.sleep(max(0, began + seconds + 1 - time.monotonic()))
+    after = clients.probe(1)  # a second after the last arrival
+    crowd, idle, later = seen_by(load), seen_by(probe), seen_by(after)
+    delivered = crowd["delivered"] + idle["delivered"] + later["delivered"]
+    return {
+        "cpu": (cpu_seconds(service.pids) - before) * 1e6 / max(delivered, 1),
+        "delivered": 100 * crowd["delivered"] / crowd["asked"],
+        "load on time": 100 * crowd["on_time"] / crowd["requests"],
+        "on time": 100 * idle["on_time"] / idle["requests"],
+        "p99": idle["late_p99"],
+        "max": idle["late_max"],
+        "after": 100 * later["delivered"] / (later["asked"] - later["requests"]),
+        "after on time": 100 * later["on_time"] / later["requests"],
+        "MB": peak_mb(service.pids),
+    }
+
+
+COLUMNS = (("cpu", "ms/1000", "{:9.1f}"), ("delivered", "delivered", "{:9.1f}%"), ("load on time", "on time", "{:8.1f}%"),
+           ("on time", "idle: on time", "{:13.1f}%"), ("p99", "late p99", "{:9.2f}"), ("max", "max", "{:8.2f}"),
+           ("after", "1 s after", "{:9.1f}%"), ("after on time", "on time", "{:8.1f}%"), ("MB", "MB", "{:6.0f}"))
+
+
+def print_table(scenario, rate, rounds):
+    print(f"\n{scenario}, {rate:g} requests of 100 keys a second\n")
+    width = [len(form.format(0)) for _, _, form in COLUMNS]
+    print(" " * 16 + " ".join(f"{title:>{w}}" for (_, title, _), w in zip(COLUMNS, width)) + "  CPU and keys to Go's")
+    for name in rounds[0]:
+        middle = {key: statistics.median(r[name][key] for r in rounds) for key in rounds[0][name]}
+        middle["max"] = max(r[name]["max"] for r in rounds)
+        line = f"{name:16}" + " ".join(form.format(middle[key]) for key, _, form in COLUMNS)
+        if "go" in rounds[0]:
+            for key in ("cpu", "delivered"):
+                line += f"  {statistics.median(r[name][key] / max(r['go'][key], 0.001) for r in rounds):8.2f}"
+        print(line, flush=True)
+
+
+def run_scenario(scenario, arguments, tool):
+    options, times = SCENARIOS[scenario]
+    names = [name for name in SERVICES if arguments.only in (None, name)]
+    rounds = []
+    for _ in range(arguments.rounds):
+        rounds.append({})
+        for name in names:
+            store = Program(LOAD_CORE, tool, "store", *(options or []))
+            service = start(name, f"http://{store.address}/content", tool, arguments.banyan)
+            if options is None:
+                store.stop()
+            try:
+                clients = Clients(tool, service.address, 2_000 if "cached" in name else 1_000_000)
+                rounds[-1][name] = measure(service, clients, arguments.rate * times, arguments.seconds)
+            finally:
+                service.stop()
+                store.stop()
+    print_table(scenario, arguments.rate * times, rounds)
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--base", type=float, default=3, help="requests of 100 keys a second")
-    parser.add_argument("--spike", type=int, default=40, help="times as many")
-    parser.add_argument("--seconds", type=float, default=8, help="for each load")
+    parser.add_argument("--rate", type=float, default=120)
+    parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--scenario", choices=SCENARIOS)
+    parser.add_argument("--only", choices=SERVICES)
     parser.add_argument("--banyan", default=str(ROOT / "build/banyan"))
-    parser.add_argument("--only", help="banyan, cached, go or node")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         tool = f"{folder}/batch"
-        subprocess.run(["go", "build", "-o", tool, "main.go"], cwd=ROOT / "bench/batch", check=True,
+        subprocess.run(["go", "build", "-o", tool, "."], cwd=ROOT / "bench/batch", check=True,
                        env={**os.environ, "GO111MODULE": "off"})
-        for title, stall in (("a calm store", 0), ("1% of objects take 5 s", 0.01)):
-            print(f"\n{title}\n{'service':<16} {'load':<5} {'on time':>8} {'delivered':>10} {'median ms':>10} "
-                  f"{'p99 over ms':>12} {'max over ms':>12} {'ms/1000':>9} {'MB':>7}")
-            store = Process(tool, "store", "-stall", str(stall))
-            services = {
-                "banyan": (lambda: Banyan(arguments.banyan, store.address, False), 1_000_000),
-                "cached": (lambda: Banyan(arguments.banyan, store.address, True), 5_000),
-                "go": (lambda: Process(tool, "twin", "-store", f"http://{store.address}/content"), 1_000_000),
-                "node": (lambda: Process("node", str(ROOT / "conf/quickstart/legacy/server.js"), PORT="0",
-                                         STORE=f"http://{store.address}/content"), 1_000_000),
-            }
-            for name, (start, objects) in services.items():
-                if arguments.only in (None, name):
-                    service = start()
-                    measure(name, service, arguments, tool, objects)
-                    service.stop()
-            store.stop()
+        for scenario in SCENARIOS:
+            if arguments.scenario in (None, scenario):
+                run_scenario(scenario, arguments, tool)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
