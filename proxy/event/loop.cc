@@ -1,5 +1,8 @@
 #include "event/loop.h"
 
+#include <sys/timerfd.h>
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "base/check.h"
@@ -29,15 +32,23 @@ event_base* make_base() {
 
 }  // namespace
 
-Loop::Loop() : base_(make_base()), timers_(MonotonicClock::now()), queue_(*this, {}), later_(*this, {}) {
+Loop::Loop()
+    : base_(make_base()),
+      wakeup_fd_(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)),
+      timers_(MonotonicClock::now()),
+      queue_(*this, {}),
+      later_(*this, {}) {
   queue_.previous_ = queue_.next_ = &queue_;
   later_.previous_ = later_.next_ = &later_;
-  CHECK(event_assign(&wakeup_, base_, -1, 0, &Loop::on_wakeup, this) == 0);
+  CHECK(wakeup_fd_ >= 0);
+  CHECK(event_assign(&wakeup_, base_, wakeup_fd_, EV_READ | EV_PERSIST | EV_ET, &Loop::on_wakeup, this) == 0);
+  CHECK(event_add(&wakeup_, nullptr) == 0);
 }
 
 Loop::~Loop() {
   bury();
   event_del(&wakeup_);
+  close(wakeup_fd_);
   event_base_free(base_);
   queue_.previous_ = queue_.next_ = nullptr;
   later_.previous_ = later_.next_ = nullptr;
@@ -55,11 +66,12 @@ void Loop::turn() {
   now_known_ = false;
   events_ = 0;
   event_base_loop(base_, due ? EVLOOP_NONBLOCK : EVLOOP_ONCE);
-  if (events_ == 0) turn_began_ = now();
+  if (events_ == 0) begin_turn();
   timers_.advance(now());
   run_deferred();
   bury();
-  longest_turn_ = std::max(longest_turn_, fresh_now() - turn_began_);
+  turn_ended_ = fresh_now();
+  longest_turn_ = std::max(longest_turn_, turn_ended_ - turn_began_);
 }
 
 TimePoint Loop::now() const {
@@ -75,19 +87,20 @@ TimePoint Loop::fresh_now() const {
   return now();
 }
 
-// Keeps one libevent timer at (or before) the wheel's next deadline. It is moved only when that comes nearer,
-// so a timer that is started and stopped for every request costs no work here.
+// Keeps a timer of the kernel at (or before) the wheel's next deadline. It is moved only when that comes
+// nearer, so a timer that is started and stopped for every request costs no work here. libevent's own timers
+// are up to 4 ms late: they go by the clock of the kernel's tick.
 void Loop::arm_wakeup() {
-  TimePoint next = timers_.next_deadline();
+  const TimePoint next = timers_.next_deadline();
   if (next == TimePoint::max() || next >= wakeup_at_) return;
-  // A millisecond is the resolution of epoll's time-out: round up, or the loop would spin in the last one.
-  auto wait = std::max<Duration>(next - fresh_now(), Duration::zero());
-  auto micros = std::chrono::ceil<std::chrono::microseconds>(wait).count();
-  timeval tv{static_cast<time_t>(micros / 1'000'000), static_cast<suseconds_t>(micros % 1'000'000)};
-  CHECK(event_add(&wakeup_, &tv) == 0);
+  const auto nanos = std::chrono::nanoseconds(next.time_since_epoch()).count();
+  itimerspec when{};
+  when.it_value = {nanos / 1'000'000'000, nanos % 1'000'000'000};
+  CHECK(timerfd_settime(wakeup_fd_, TFD_TIMER_ABSTIME, &when, nullptr) == 0);
   wakeup_at_ = next;
 }
 
+// Not read: each time it fires is a new edge.
 void Loop::on_wakeup(evutil_socket_t, short, void* self) {
   static_cast<Loop*>(self)->wakeup_at_ = TimePoint::max();
 }
@@ -104,8 +117,14 @@ void Loop::run_deferred() {
   }
 }
 
+void Loop::begin_turn() {
+  constexpr std::chrono::microseconds kLook{100};  // longer: it has waited
+  const TimePoint before = std::exchange(turn_began_, now());
+  events_since_ = turn_began_ - turn_ended_ > kLook ? turn_began_ : before;
+}
+
 void Loop::begin_event() {
-  if (events_++ == 0) turn_began_ = now();
+  if (events_++ == 0) begin_turn();
 }
 
 // Nothing is on the stack here but the loop.

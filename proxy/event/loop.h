@@ -40,6 +40,10 @@ class Loop final : public Clock {
   // Reads the time anew, for the rare place where a turn's own length matters.
   TimePoint fresh_now() const;
 
+  // The earliest moment at which an event of this turn can have come: when the loop looked for events before,
+  // or just now if it has waited since.
+  TimePoint events_since() const { return events_since_; }
+
   // Destroys `object` at the end of this turn. Its own pending notices go with it.
   void dispose(std::unique_ptr<Disposable> object);
 
@@ -55,12 +59,14 @@ class Loop final : public Clock {
   void arm_wakeup();
   void run_deferred();
   void take_later();
+  void begin_turn();
   void begin_event();
   void end_event();
   void bury();
   static void on_wakeup(evutil_socket_t, short, void* self);
 
   event_base* base_;
+  int wakeup_fd_;  // CLOCK_MONOTONIC, as TimePoint
   struct event wakeup_;
   TimePoint wakeup_at_ = TimePoint::max();
   TimerWheel timers_;
@@ -70,8 +76,10 @@ class Loop final : public Clock {
   mutable TimePoint now_{};
   mutable bool now_known_ = false;
   Duration longest_turn_{};
-  TimePoint turn_began_{};  // when the wait was over
-  uint32_t events_ = 0;     // of sockets, in this turn
+  TimePoint turn_began_ = MonotonicClock::now();  // when the wait was over
+  TimePoint turn_ended_ = turn_began_;
+  TimePoint events_since_ = turn_began_;
+  uint32_t events_ = 0;  // of sockets, in this turn
   bool stopped_ = false;
 };
 

@@ -37,7 +37,7 @@ Exchange::Exchange(Front& front, std::shared_ptr<const Site> site, http::Inbound
       stream_(stream),
       identity_(stream.head(), stream.connection().peer, !stream.connection().tls_protocol.empty(),
                 stream.connection().client_subject, site_->config->trusted_proxies, front.random_),
-      arrived_(front.here_.loop.now()),
+      arrived_(front.here_.loop.events_since()),
       random_(front.random_.next()),
       deadline_timer_(front.here_.loop, Callback::to<&Exchange::on_deadline>(this)),
       deferred_(front.here_.loop, Callback::to<&Exchange::on_deferred>(this)) {

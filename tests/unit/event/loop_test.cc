@@ -137,6 +137,45 @@ TEST(Timer, FiresBetweenTheEventsOfABusyTurn) {
   for (int fd : sockets) close(fd);
 }
 
+// What comes while the loop is busy is seen late, and what comes while it waits at once.
+TEST(Loop, KnowsSinceWhenAnEventMayHaveCome) {
+  struct Witness {
+    Loop* loop;
+    int sends = -1;  // to this socket, when it is run
+    TimePoint sent{}, since{}, seen{};
+    void run() {
+      since = loop->events_since();
+      seen = loop->fresh_now();
+      if (sends < 0) return;
+      sent = loop->fresh_now();
+      eventfd_write(sends, 1);
+      while (loop->fresh_now() < sent + 5ms) continue;
+    }
+  };
+  const int one = eventfd(0, EFD_NONBLOCK), two = eventfd(0, EFD_NONBLOCK);
+  Loop loop;
+  Witness first{&loop, two}, second{&loop};
+  IoWatch watch_one(loop, one, IoWatch::Interest::read, Callback::to<&Witness::run>(&first));
+  IoWatch watch_two(loop, two, IoWatch::Interest::read, Callback::to<&Witness::run>(&second));
+  ASSERT_TRUE(watch_one.start() && watch_two.start());
+  struct Alarm {
+    int socket;
+    void run() { eventfd_write(socket, 1); }
+  } alarm{one};
+  Timer timer(loop, Callback::to<&Alarm::run>(&alarm));
+  timer.start(20ms);
+  const TimePoint began = loop.fresh_now();
+  while (second.seen == TimePoint()) loop.turn();
+  EXPECT_GT(first.since, began + 15ms);
+  EXPECT_LE(second.since, first.sent);
+  EXPECT_GE(second.since, first.since);
+  EXPECT_GE(second.seen, first.sent + 5ms);
+  watch_one.stop();
+  watch_two.stop();
+  close(one);
+  close(two);
+}
+
 // The wheel against a plain list of due times, over all levels, with stops and restarts in between.
 TEST(TimerWheel, AgreesWithAModel) {
   Loop loop;

@@ -319,6 +319,8 @@ TEST_F(FetcherTest, AFetcherMayGoWithTransfersUnderWay) {
   fetcher->detach(fetcher->start({.url = server.url("/")}, outcomes), 10s);
   ASSERT_TRUE(run_until(loop_, [&] { return server.requests() == 1; }));
   fetcher.reset();
+  event::Deferred end(loop_, Callback::to<&event::Loop::stop>(&loop_));
+  end.schedule();
   loop_.turn();
 }
 
