@@ -34,7 +34,7 @@ class BatchAnswer {
     BlockPool& pool;
     const std::vector<std::string>& keys;
     Gzip* gzip;   // null: not compressed
-    size_t most;  // bytes; an object that does not fit any more is the error "too_large"
+    size_t most;  // bytes held; an object that does not fit any more is the error "too_large"
   };
 
   virtual ~BatchAnswer() = default;
@@ -43,6 +43,11 @@ class BatchAnswer {
   void add(size_t index, const Piece& piece);
   // Keys that nothing came for are errors of this name.
   void give_up(std::string_view error);
+  // The client does not read as fast as objects come: what is not begun had better wait for on_room of the
+  // response's body.
+  virtual bool full() const { return false; }
+  // What was added is not held any more.
+  void forget_bytes() { bytes_ = 0; }
   // True when each key has its object or its error.
   bool settled() const { return settled_ == means_.keys.size(); }
   // Writes what was not yet written, and the end. REQUIRES: settled(); call once. `timing` is the value of
@@ -70,7 +75,7 @@ class BatchAnswer {
   std::string_view error(size_t index) const { return errors_[index]; }  // "" for a key with an object
   std::string_view complete() const { return missing() == 0 ? "true" : "false"; }
   const std::vector<std::string>& keys() const { return means_.keys; }
-  handler::Call& call() { return means_.call; }
+  handler::Call& call() const { return means_.call; }
   bool compressed() const { return means_.gzip != nullptr; }
   // Copies the texts into blocks, compressed or not.
   Chunk pack(std::initializer_list<std::string_view> texts);
@@ -88,7 +93,7 @@ class BatchAnswer {
   std::array<size_t, 5> counts_{};
   BlockRef block_;  // being filled
   size_t used_ = 0;
-  size_t bytes_ = 0;
+  size_t bytes_ = 0;  // of objects held
   size_t delivered_ = 0;
   size_t settled_ = 0;
 };

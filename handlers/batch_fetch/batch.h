@@ -42,7 +42,8 @@ class Batch {
   uint64_t serial_ = 0;
   bool active_ = false;
   bool queued_ = false;  // is in the queue
-  bool began_ = false;   // its first fetch
+  bool paused_ = false;
+  bool began_ = false;  // its first fetch
 };
 
 }  // namespace banyan::handlers

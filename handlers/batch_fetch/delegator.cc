@@ -58,7 +58,7 @@ void Delegator::add(Batch& batch) {
 }
 
 void Delegator::enqueue(Batch& batch) {
-  if (batch.queued_ || batch.next_ == batch.todo_.size()) return;
+  if (batch.queued_ || batch.paused_ || batch.next_ == batch.todo_.size()) return;
   if (!queue_.empty()) batch.round_ = std::max(batch.round_, (*queue_.begin())->round_);
   batch.queued_ = true;
   queue_.insert(&batch);
@@ -91,6 +91,20 @@ void Delegator::remove(Batch& batch) {
   work_.schedule_next_turn();
 }
 
+void Delegator::pause(Batch& batch) {
+  if (!batch.active_) return;
+  batch.paused_ = true;
+  dequeue(batch);
+  std::erase(scans_, &batch);
+}
+
+void Delegator::resume(Batch& batch) {
+  if (!batch.active_ || !std::exchange(batch.paused_, false)) return;
+  if (cache_ && batch.scanned_ < batch.keys.size()) scans_.push_back(&batch);
+  enqueue(batch);
+  work_.schedule();
+}
+
 // ---------------------------------------------------------------- slices of work
 
 void Delegator::on_work() {
@@ -111,7 +125,10 @@ bool Delegator::scan(TimePoint until) {
 }
 
 void Delegator::scan_some(Batch& batch) {
-  for (size_t i = 0; i < kScan && batch.active_ && batch.scanned_ < batch.keys.size(); ++i) {
+  const auto may_go_on = [&] {
+    return batch.active_ && !batch.paused_ && batch.scanned_ < batch.keys.size();
+  };
+  for (size_t i = 0; i < kScan && may_go_on(); ++i) {
     const size_t index = batch.scanned_++;
     if (!serve_from_cache(batch, index, false)) batch.todo_.push_back(static_cast<uint32_t>(index));
   }
@@ -184,13 +201,11 @@ bool Delegator::start_next(Batch& batch) {
     meters_.queue_time.observe(batch.queued);
   }
   const std::string& key = batch.keys[index];
-  if (settings_.coalesce) {
-    if (auto found = by_key_.find(key); found != by_key_.end()) {
-      ++batch.joined;
-      meters_.coalesced.add();
-      join(*found->second, batch, index);
-      return false;
-    }
+  if (Flight* flight = find_flight(key)) {
+    ++batch.joined;
+    meters_.coalesced.add();
+    join(*flight, batch, index);
+    return false;
   }
   found_.etag.clear();
   // Another flight may have brought it since the scan, and what is outdated may still be the same.
@@ -204,6 +219,16 @@ bool Delegator::start_next(Batch& batch) {
 }
 
 // ---------------------------------------------------------------- flights
+
+// The flight that brings this key already. One that was begun before the key was purged is left to those who
+// asked before.
+Flight* Delegator::find_flight(const std::string& key) {
+  const auto found = by_key_.find(key);
+  if (found == by_key_.end()) return nullptr;
+  if (!cache_ || !cache_->shared().is_purged(key, found->second->began())) return found->second;
+  by_key_.erase(found);
+  return nullptr;
+}
 
 Flight& Delegator::launch(std::string key, std::string etag, Flights& where) {
   FlightKeeper& keeper = *this;

@@ -64,6 +64,10 @@ class Delegator final : FlightKeeper {
   void add(Batch& batch);
   // The batch wants no more. Keys not begun are forgotten, flights that nobody else waits for become late.
   void remove(Batch& batch);
+  // Nothing is begun for the batch, which can take no more now, until resume(); what is under way still
+  // comes. May be called in on_piece().
+  void pause(Batch& batch);
+  void resume(Batch& batch);
   // The store can be asked now.
   void wake() { work_.schedule(); }
 
@@ -93,6 +97,7 @@ class Delegator final : FlightKeeper {
   void dequeue(Batch& batch);
   void requeue(Batch& batch);
   void join(Flight& flight, Batch& batch, size_t index);
+  Flight* find_flight(const std::string& key);
   Flight& launch(std::string key, std::string etag, Flights& where);
   void revalidate(const std::string& key, const std::string& etag);
   void leave(Flight& flight);

@@ -13,21 +13,28 @@ class Lateness {
  public:
   // So much before its deadline an answer should be begun.
   Duration margin(Duration timeout) const {
-    return std::min<Duration>(timeout / 4, std::min<Duration>(kLeast + worst_ + worst_ / 2, kMost));
+    const Duration worst = std::max(worst_, worst_before_);
+    return std::min<Duration>(timeout / 4, std::min<Duration>(kLeast + worst + worst / 4, kMost));
   }
-  // The last byte of an answer that was aimed at a deadline went to the kernel so much later. Rises at once
-  // and sinks slowly; what only a client that does not read can explain does not count.
-  void note(Duration late) {
-    if (late > kClients) return;
-    worst_ = late > worst_ ? late : worst_ - (worst_ - late) / 32;
+  // The last byte of an answer that was aimed at a deadline went to the kernel so much later. The worst of
+  // the last second or two counts, but not what only a client that does not read can explain.
+  void note(Duration late, TimePoint now) {
+    if (now - began_ > kWindow) {
+      worst_before_ = now - began_ > 2 * kWindow ? Duration(0) : worst_;
+      worst_ = Duration(0);
+      began_ = now;
+    }
+    if (late <= kClients) worst_ = std::max(worst_, late);
   }
 
  private:
-  static constexpr std::chrono::microseconds kLeast{3'000};
+  static constexpr std::chrono::microseconds kLeast{6'000};
   static constexpr Millis kMost{40};
   static constexpr Millis kClients{60};
+  static constexpr Millis kWindow{1'000};
 
-  Duration worst_{};
+  Duration worst_{}, worst_before_{};
+  TimePoint began_{};
 };
 
 }  // namespace banyan::handlers

@@ -57,7 +57,7 @@ void ObjectCache::renew(std::string_view key, const CachedObject& object, const 
 
 void ObjectCache::put(std::string_view key, int status, std::string_view etag, std::string_view members,
                       const Lifetime& lifetime, TimePoint asked) {
-  if (!lifetime.storable) return;
+  if (!lifetime.storable || cache_.is_purged(key, asked)) return;
   const bool negative = is_negative(status);
   const Millis fresh =
       std::min(lifetime.fresh.value_or(negative ? settings_.negative_ttl : settings_.ttl), kLongest);

@@ -162,9 +162,10 @@ const config::Section<BatchFetchOptions>& batch_fetch_section() {
            "when the store slows down, fewer are begun."),
        config::field("max_object", &Options::max_object, config::size(1, 64 << 20),
                      "Longest object; longer ones are the error \"too_large\"."),
-       config::field("max_answer", &Options::max_answer, config::size(1024, uint64_t{1} << 30),
-                     "Most bytes of objects in one answer; objects that do not fit are the error "
-                     "\"too_large\"."),
+       config::field(
+           "max_answer", &Options::max_answer, config::size(1024, uint64_t{1} << 30),
+           "Most bytes of objects held for one answer, of streamed ones only what the client has not "
+           "read; objects that do not fit are the error \"too_large\"."),
        config::field("cache", &Options::cache, config::optional(config::table(cache_section())),
                      "Keeps objects in memory."),
        config::field("coalesce", &Options::coalesce, config::flag(),

@@ -22,7 +22,7 @@ struct CacheOptions {
 };
 
 struct RetryOptions {
-  uint32_t attempts = 2;
+  uint32_t attempts = 4;
   Millis backoff{25};
   bool operator==(const RetryOptions&) const = default;
 };

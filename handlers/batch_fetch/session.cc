@@ -30,7 +30,11 @@ BatchSession::BatchSession(BatchFetch& handler, handler::Call& call)
 
 BatchSession::~BatchSession() {
   if (state_ == State::reading) call_.request_body().listen(nullptr);
-  if (aimed_) handler_.lateness().note(handler_.services().loop.fresh_now() - deadline);
+  if (waits_for_room_) call_.response_body().listen(nullptr);
+  if (aimed_) {
+    const TimePoint now = handler_.services().loop.fresh_now();
+    handler_.lateness().note(now - deadline, now);
+  }
   handler_.delegator().remove(*this);
 }
 
@@ -95,7 +99,17 @@ void BatchSession::begin() {
 void BatchSession::on_piece(size_t index, const Piece& piece) {
   handler_.note_trouble(piece);
   answer_->add(index, piece);
-  if (answer_->settled()) finish();
+  if (answer_->settled()) return finish();
+  if (!answer_->full() || std::exchange(waits_for_room_, true)) return;
+  call_.response_body().listen(this);
+  handler_.delegator().pause(*this);
+}
+
+void BatchSession::on_room() {
+  waits_for_room_ = false;
+  call_.response_body().listen(nullptr);
+  answer_->forget_bytes();
+  handler_.delegator().resume(*this);
 }
 
 void BatchSession::on_deadline() {

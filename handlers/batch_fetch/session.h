@@ -12,7 +12,10 @@
 
 namespace banyan::handlers {
 
-class BatchSession final : public handler::Session, http::BodyReader::Listener, Batch {
+class BatchSession final : public handler::Session,
+                           http::BodyReader::Listener,
+                           http::BodyWriter::Listener,
+                           Batch {
  public:
   BatchSession(BatchFetch& handler, handler::Call& call);
   ~BatchSession() override;
@@ -20,7 +23,8 @@ class BatchSession final : public handler::Session, http::BodyReader::Listener, 
  private:
   enum class State { reading, fetching, over };
 
-  void on_body() override;
+  void on_body() override;  // of the request
+  void on_room() override;  // in the answer
   void on_piece(size_t index, const Piece& piece) override;
   void set_deadline(Millis timeout);
   void stop_reading(State next);
@@ -38,8 +42,9 @@ class BatchSession final : public handler::Session, http::BodyReader::Listener, 
   std::string body_;
   std::unique_ptr<BatchAnswer> answer_;  // once the request was understood
   event::Timer deadline_;
-  TimePoint due_{};      // of the answer's last byte
-  bool aimed_ = false;   // it is answered because its time is up
+  TimePoint due_{};     // of the answer's last byte
+  bool aimed_ = false;  // it is answered because its time is up
+  bool waits_for_room_ = false;
   TimePoint read_at_{};  // when the body was there
 };
 

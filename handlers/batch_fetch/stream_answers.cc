@@ -12,6 +12,8 @@ namespace {
 
 class StreamAnswer : public BatchAnswer {
  public:
+  bool full() const override { return call().response_body().full(); }
+
   void send(std::string_view timing) override {
     CHECK(settled());
     write_end();
@@ -52,6 +54,7 @@ class StreamAnswer : public BatchAnswer {
  private:
   void write(std::vector<Slice>& slices) {
     for (Slice& slice : slices) call().response_body().write(std::move(slice));
+    if (!full()) forget_bytes();
   }
 
   Gzip::Sum sum_;

@@ -11,6 +11,8 @@ constexpr uint32_t kLeastOfWindow = 40;
 constexpr double kTolerance = 2;  // so much slower than usual is still well
 constexpr double kSmoothing = 0.3;
 constexpr double kLearning = 0.05;
+constexpr double kRecovery = 1.5;
+constexpr Millis kEpisode{300};  // complaints that belong together
 
 }  // namespace
 
@@ -29,8 +31,12 @@ void Throttle::end_window(TimePoint now) {
   if (usual_ == 0) usual_ = median;
   const double gradient = std::clamp(kTolerance * usual_ / median, 0.5, 1.0);
   const bool used = static_cast<double>(most_under_way_) >= limit_ * 0.8;
-  const double wanted = limit_ * gradient + (used ? std::sqrt(limit_) : 0);
-  limit_ = std::clamp(limit_ + kSmoothing * (wanted - limit_), least_, most_);
+  if (used && gradient == 1 && limit_ < before_cut_) {
+    limit_ = std::min(before_cut_, limit_ * kRecovery);
+  } else {
+    const double wanted = limit_ * gradient + (used ? std::sqrt(limit_) : 0);
+    limit_ = std::clamp(limit_ + kSmoothing * (wanted - limit_), least_, most_);
+  }
   usual_ += (median < usual_ ? 4 * kLearning : kLearning) * (median - usual_);
   window_.clear();
   window_began_ = now;
@@ -39,6 +45,8 @@ void Throttle::end_window(TimePoint now) {
 
 void Throttle::note_overload(TimePoint now) {
   if (now - cut_at_ < kWindow) return;
+  // Complaints that come before it was as high again mean that it was too high.
+  if (now - cut_at_ > kEpisode) before_cut_ = limit_ < before_cut_ ? (limit_ + before_cut_) / 2 : limit_;
   cut_at_ = now;
   limit_ = std::max(least_, limit_ * 2 / 3);
 }

@@ -1,9 +1,10 @@
 // How many fetches a store can bear at the same time.
 //
-//   the median grows against what it was      fewer, in proportion ("gradient": Netflix concurrency-limits,
-//                                             Gradient2; after TCP Vegas, Brakmo and Peterson 1995)
-//   SlowDown, 503, 429, refused               fewer by a third, at most every 100 ms (AIMD, Chiu and Jain
-//   1989) all is well and the limit was used        more, by its square root for each window
+//   the median grows against what it was   fewer, in proportion ("gradient": Netflix concurrency-limits,
+//                                          Gradient2; after TCP Vegas, Brakmo and Peterson 1995)
+//   SlowDown, 503, 429, refused            fewer by a third, at most every 100 ms (AIMD, Chiu and Jain 1989)
+//   all is well and the limit was used     more, by its square root for each window; by half as long as it is
+//                                          less than before the store complained (after CUBIC, RFC 9438)
 //
 // The median, because a few objects that take seconds say nothing about the store. A latency that stays is
 // learnt as the store's own within some seconds.
@@ -37,6 +38,7 @@ class Throttle {
   TimePoint window_began_{};
   size_t most_under_way_ = 0;  // in the window
   double usual_ = 0;           // median in microseconds, averaged over many windows
+  double before_cut_ = 0;
   TimePoint cut_at_{};
 };
 

@@ -96,6 +96,10 @@ bool SharedCache::read(uint64_t word, uint64_t hash, std::string_view key, Found
 
 // ---------------------------------------------------------------- purging
 
+bool SharedCache::is_purged(std::string_view key, TimePoint asked) const {
+  return is_purged(key, time_word(asked));
+}
+
 bool SharedCache::is_purged(std::string_view key, uint64_t asked) const {
   while (true) {
     if (asked < head_->floor.load(std::memory_order_acquire)) return true;

@@ -65,6 +65,8 @@ class SharedCache {
   // oldest of them is purged, too.
   void purge_all(TimePoint now);
   void purge(std::string_view key, bool as_prefix, TimePoint now);
+  // What was asked for then is not to be used any more.
+  bool is_purged(std::string_view key, TimePoint asked) const;
 
   size_t segment_size() const { return segment_size_; }
   size_t segments() const { return segments_; }

@@ -160,9 +160,14 @@ TEST_F(CacheTest, PurgesForgetWhatIsThereAndWhatIsUnderWay) {
   call.open(*made.handler);
   ASSERT_TRUE(run_until(worker.loop, [&] { return changing.requests().back().path.ends_with("/held-1"); }));
   ASSERT_TRUE(made.handler->purge({}).ok());
+  FakeCall later(worker.loop, ask({"held-1"}));
+  later.open(*made.handler);
+  const size_t before = changing.requests().size();
+  ASSERT_TRUE(run_until(worker.loop, [&] { return changing.requests().size() > before; }));
   changing.release();
-  ASSERT_TRUE(call.run());
+  ASSERT_TRUE(call.run() && later.run());
   EXPECT_EQ(read(call)["results"]["held-1"]["body"], "held-1 #1");
+  EXPECT_EQ(read(later)["results"]["held-1"]["body"], "held-1 #2");
   EXPECT_EQ(body(*made.handler, "held-1"), "held-1 #2");
   EXPECT_EQ(body(*made.handler, "b-1"), "b-1 #2");
   EXPECT_EQ(make().handler->purge({}).error().status, 409);

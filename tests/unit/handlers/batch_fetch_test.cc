@@ -381,6 +381,25 @@ TEST_F(BatchFetchTest, LinesComeAsTheObjectsDo) {
   EXPECT_EQ(trailer->value, "false");
 }
 
+// A streamed answer may be longer than what is held of it.
+TEST_F(BatchFetchTest, WhatAClientDoesNotReadIsNotFetched) {
+  MadeHandler made = make("concurrency = 4\nmax_answer = \"2m\"");
+  std::vector<std::string> keys;
+  for (int i = 0; i < 100; ++i) keys.push_back(fmt::format("large-{}", i));
+  testing::FakeRequest request = ask(keys);
+  request.fields = {{"Accept", "application/x-ndjson"}};
+  FakeCall call(worker.loop, request);
+  call.hold_back(true);
+  call.open(*made.handler);
+  ASSERT_TRUE(run_until(worker.loop, [&] { return call.response_pipe().reader().size() > 200'000; }));
+  EXPECT_EQ(fetch(*made.handler, {"another"})["complete"], true);
+  EXPECT_LT(store.requests().size(), 10u);
+  call.hold_back(false);
+  ASSERT_TRUE(call.run());
+  EXPECT_EQ(call.body().find("error"), std::string::npos);
+  EXPECT_GT(call.body().size(), 100 * 200'000u);
+}
+
 TEST_F(BatchFetchTest, LinesAreOnlyForThoseWhoPreferThem) {
   MadeHandler made = make();
   for (const char* accept : {"*/*", "application/json, application/x-ndjson", "text/html"}) {
