@@ -137,7 +137,7 @@ stop() {  # NAME: asks to end, waits, insists
   wait "$pid" 2>/dev/null || true
   unset "pids[$1]"
 }
-stop_all() { for name in banyan legacy store; do stop "$name"; done; }
+stop_all() { for name in publisher banyan legacy store; do stop "$name"; done; }
 trap stop_all EXIT
 trap 'echo; echo "Stopping."; exit 0' INT TERM
 
@@ -210,6 +210,7 @@ node "$services/tour.js" "$url" "$folder/log/access.log" -- "${ctl[@]}" 8>&- 9>&
   fail "the tour found something wrong" "$folder/log/error.log"
 
 [[ $once == no ]] || exit 0
+start publisher node "$services/publisher.js" "$url"
 
 relative=${folder#"$PWD"/}
 ctl_line="${build#"$PWD"/}/banyanctl --socket $relative/run/admin.sock"
@@ -217,6 +218,7 @@ cat <<TEXT
 
 Open      $url/                  the legacy service, through Banyan
           $url/api/orders        its REST resource
+          $url/live.html         events arriving, by WebSocket and event stream
           $url/debug/hello       a request as Banyan has read it
 Watch     tail -f $relative/log/access.log
           $ctl_line status
@@ -229,6 +231,8 @@ Try next
   half of the clients on the native side, at once, without a reload; and all the way back:
     $ctl_line rollout set content 50 --why "looks good"
     $ctl_line rollout abort content
+  all event connections to the native hub, 20 a second; look at $url/live.html meanwhile:
+    $ctl_line rollout set live 100
   why does a request go where it goes?
     $ctl_line explain POST $url/batch -H 'Cookie: uid=user-7'
   change a rule (no connection is lost, and a mistake changes nothing):

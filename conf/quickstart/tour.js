@@ -2,9 +2,9 @@
 //
 //   node tour.js URL ACCESS_LOG -- BANYANCTL [OPTION...]
 //
-// Sends batches for 300 users at 10%, again at 50% (set live), and a little of everything else; reads in the
-// access log which side answered; prints tables. Exits 1 when an answer is wrong, a user moved back, or the
-// sides differ.
+// Sends batches for 300 users at 10%, again at 50% (set live), moves 100 clients of the event hub, and does a
+// little of everything else; reads in the access log which side answered; prints tables. Exits 1 when an answer
+// is wrong, a user moved back, or the sides differ.
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -113,8 +113,8 @@ function nativeUsers(entries) {
   return new Set(native.map(({ uri }) => new URL(uri, url).searchParams.get('user')));
 }
 
-async function setPercent(percent) {
-  const order = ['rollout', 'set', 'content', String(percent), '--why', 'tour'];
+async function setPercent(rollout, percent) {
+  const order = ['rollout', 'set', rollout, String(percent), '--why', 'tour'];
   const { stdout } = await run(banyanctl[0], [...banyanctl.slice(1), ...order]);
   console.log(`\n$ banyanctl ${order.join(' ')}\n${stdout.trim()}`);
 }
@@ -145,6 +145,73 @@ function echoThroughWebSocket() {
   });
 }
 
+// A client of the event hub that comes back when it is sent away. `hub` is the one that its last event came from.
+function listen(user) {
+  const client = { hub: null, connected: false, closes: [], stop: () => {} };
+  const connect = () => {
+    const headers = { Cookie: `uid=user-${user}` };
+    const socket = new WebSocket(`${url.replace('http', 'ws')}/live/tour`, { headers });
+    let again = setTimeout;
+    socket.on('open', () => (client.connected = true));
+    socket.on('message', (data) => (client.hub = JSON.parse(data).hub));
+    socket.on('error', () => {});
+    socket.on('close', (code) => {
+      client.connected = false;
+      client.closes.push(code);
+      again(connect, 50);
+    });
+    client.stop = () => {
+      again = () => {};
+      socket.close();
+    };
+  };
+  connect();
+  return client;
+}
+
+async function until(condition, what) {
+  for (let patience = 400; !condition(); patience -= 1) {
+    assert.ok(patience > 0, `waited too long for ${what}`);
+    await pause(50);
+  }
+}
+
+// To both hubs, as long as there are clients on both.
+async function publish() {
+  for (const hub of ['legacy', 'native']) {
+    const { status, body } = await send('POST', '/live/tour', {
+      headers: { 'Content-Type': 'application/json', 'X-Banyan-Side': hub },
+      body: JSON.stringify({ hub }),
+    });
+    assert.equal(status, 202, body);
+  }
+}
+
+function printHubs(title, clients) {
+  const count = (hub) => clients.filter((client) => client.hub === hub).length;
+  console.log(`\n${title}\n  legacy ${count('legacy')}, native ${count('native')} of ${clients.length}`);
+  return count('native');
+}
+
+async function events() {
+  const clients = Array.from({ length: 100 }, (_, user) => listen(user));
+  await until(() => clients.every(({ connected }) => connected), 'the WebSockets');
+  await publish();
+  await until(() => clients.every(({ hub }) => hub !== null), 'an event at every client');
+  const native = printHubs('100 clients of the event hub, 10% of them on the native side', clients);
+  assert.ok(native > 0 && native < 50, 'the share follows the percentage');
+  await setPercent('live', 100);
+  const moved = clients.filter(({ hub }) => hub === 'legacy');
+  await until(() => moved.every(({ connected, closes }) => connected && closes.length > 0), 'clients to move');
+  await publish();
+  await until(() => clients.every(({ hub }) => hub === 'native'), 'the events of the native hub');
+  printHubs('The same clients: who was on the legacy hub was sent away (1012) and has come back', clients);
+  assert.ok(moved.every(({ closes }) => closes.length === 1 && closes[0] === 1012), 'once, and politely');
+  assert.ok(clients.every((client) => moved.includes(client) || client.closes.length === 0), 'nobody else');
+  for (const client of clients) client.stop();
+  await setPercent('live', 10);
+}
+
 async function everythingElse() {
   const json = { 'Content-Type': 'application/json' };
   await forEach(20, async () => assert.equal((await send('GET', '/api/orders?pass=other')).status, 200));
@@ -163,7 +230,7 @@ try {
   await batches('first');
   const first = await logged('first', users);
   printTable(`${users} users ask for a batch, 10% of them on the native side`, first);
-  await setPercent(50);
+  await setPercent('content', 50);
   await batches('second');
   const second = await logged('second', users);
   printTable('The same users again', second);
@@ -177,8 +244,9 @@ try {
     [...before].every((user) => after.has(user)),
     'nobody has moved back',
   );
-  await setPercent(10);
+  await setPercent('content', 10);
   await compareSides();
+  await events();
   await everythingElse();
   printTable('Everything else', await logged('other', 26));
 } catch (error) {

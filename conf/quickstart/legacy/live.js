@@ -30,8 +30,8 @@ function refuse(socket) {
   socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
 }
 
-// Attaches both WebSocket services to the HTTP server.
-export function sockets(server) {
+// Attaches the WebSocket services to the HTTP server; `hubSockets` is the hub's (hub.js).
+export function sockets(server, hubSockets) {
   const io = new SocketIo(server, { path: '/socket.io', destroyUpgrade: false });
   io.on('connection', (socket) => {
     socket.on('message', (text, reply) => {
@@ -51,6 +51,8 @@ export function sockets(server) {
     const { pathname } = new URL(request.url, 'http://legacy');
     if (pathname === '/echo') {
       echo.handleUpgrade(request, socket, head, (opened) => echo.emit('connection', opened));
+    } else if (pathname.startsWith('/live/')) {
+      hubSockets.handleUpgrade(request, socket, head, (opened) => hubSockets.emit('connection', opened, request));
     } else if (!pathname.startsWith('/socket.io')) {
       refuse(socket);
     }
