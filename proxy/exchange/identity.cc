@@ -1,6 +1,7 @@
 #include "exchange/identity.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 namespace banyan::exchange {
@@ -8,9 +9,17 @@ namespace {
 
 constexpr size_t kLongestRequestId = 128;
 
+// Two digits for each byte.
+constexpr std::array<char, 512> kHexBytes = [] {
+  std::array<char, 512> digits{};
+  for (size_t i = 0; i < 512; ++i) digits[i] = "0123456789abcdef"[i % 2 == 0 ? i / 32 : i / 2 % 16];
+  return digits;
+}();
+
 void write_hex(uint64_t value, char* out) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  for (int shift = 60; shift >= 0; shift -= 4) *out++ = kDigits[(value >> shift) & 15];
+  for (int shift = 56; shift >= 0; shift -= 8, out += 2) {
+    std::memcpy(out, kHexBytes.data() + 2 * (value >> shift & 0xff), 2);
+  }
 }
 
 bool is_lower_hex(std::string_view text) {

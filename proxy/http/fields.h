@@ -92,6 +92,7 @@ struct Field {
   std::string_view name;   // as received
   std::string_view value;  // without surrounding blanks
   FieldId id = FieldId::other;
+  bool checked = false;  // a parser has seen: the name is a token, the value has no control characters
 };
 
 class Fields {

@@ -17,25 +17,22 @@ char* write_field_text(char* out, std::string_view text) {
   return out + text.size();
 }
 
-namespace {
-
-char* write_line(char* out, std::string_view name, std::string_view value) {
-  std::memcpy(out, name.data(), name.size());
-  out += name.size();
+char* write_field_line(char* out, const Field& field) {
+  const bool token = field.checked || field.id != FieldId::other || chars::is_token(field.name);
+  if (!token) return out;
+  std::memcpy(out, field.name.data(), field.name.size());
+  out += field.name.size();
   *out++ = ':';
   *out++ = ' ';
-  out = write_field_text(out, value);
+  if (field.checked && !field.value.empty()) {
+    std::memcpy(out, field.value.data(), field.value.size());
+    out += field.value.size();
+  } else {
+    out = write_field_text(out, field.value);
+  }
   *out++ = '\r';
   *out++ = '\n';
   return out;
-}
-
-}  // namespace
-
-char* write_field_line(char* out, const Field& field) {
-  const bool known = field.id != FieldId::other;  // and so a token
-  if (!known && !chars::is_token(field.name)) return out;
-  return write_line(out, field.name, field.value);
 }
 
 void append_field_line(std::string& out, std::string_view name, std::string_view value) {

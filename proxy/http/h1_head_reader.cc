@@ -136,7 +136,7 @@ Result<bool> HeadReader::read_fields(Underscores underscores, Fields& fields) {
     FieldId id = find_field_id(name);
     progress_.repeated |= progress_.seen & field_bit(id);
     progress_.seen |= field_bit(id);
-    fields.add({name, trim_end(value, value_end), id});
+    fields.add({name, trim_end(value, value_end), id, true});
   }
   return false;
 }
