@@ -11,25 +11,6 @@ const journalOf = (banyan) =>
   fs.readFileSync(`${banyan.folder}/state/journal.jsonl`, 'utf8').split('\n').filter(Boolean);
 const percentOf = async (banyan) => (await banyan.admin('/rollouts/r')).json.percent;
 
-function childrenOf(banyan) {
-  const text = fs.readFileSync(`/proc/${banyan.pid}/task/${banyan.pid}/children`, 'utf8');
-  return text.trim().split(' ').filter(Boolean).map(Number);
-}
-
-function controllerOf(banyan) {
-  const workers = banyan.workers();
-  return childrenOf(banyan).find((pid) => !workers.includes(pid));
-}
-
-// All processes at once, as when the power fails; and up again.
-async function killEverything(banyan) {
-  const children = childrenOf(banyan);
-  for (const pid of [banyan.pid, ...children]) process.kill(pid, 'SIGKILL');
-  await banyan.exited();
-  await until(() => children.every((pid) => !fs.existsSync(`/proc/${pid}`)), 'the children to end');
-  banyan.spawn();
-}
-
 // Numbers that look random and are the same in every run.
 function* dice(seed) {
   for (let state = seed; ; ) {
@@ -73,10 +54,10 @@ test('100 kills of master, controller and workers lose no acknowledged order', {
       // A master gives a process that dies a fifth time within ten seconds a rest: then it is its own turn.
       const role = controllers === 4 ? 0 : roll(8);
       if (role === 0) {
-        await killEverything(banyan);
+        await banyan.killEverything();
         controllers = 0;
       } else {
-        const victim = role < 6 ? controllerOf(banyan) : banyan.workers()[roll(2)];
+        const victim = role < 6 ? banyan.controller() : banyan.workers()[roll(2)];
         if (victim) process.kill(victim, 'SIGKILL');
         if (role < 6) controllers += 1;
       }
@@ -107,7 +88,7 @@ test('a full disk refuses an order and changes nothing', async (scope) => {
   const files = ['rollouts.json', 'journal.jsonl'].map((name) => `${banyan.folder}/state/${name}`);
   const before = files.map((file) => fs.readFileSync(file, 'utf8'));
   // For a process there is no difference between a full disk and a limit of ten bytes for every file.
-  const limit = (bytes) => run('prlimit', ['--pid', String(controllerOf(banyan)), `--fsize=${bytes}:`]);
+  const limit = (bytes) => run('prlimit', ['--pid', String(banyan.controller()), `--fsize=${bytes}:`]);
   assert.equal((await limit(10)).code, 0);
   const refused = await banyan.ctl('rollout', 'abort', 'r', '--why', 'full');
   assert.equal(refused.code, 1);

@@ -81,13 +81,8 @@ test('connections of the other workers live on when one is killed', async (scope
 
 test('a killed controller is back and serves the admin socket', async (scope) => {
   const banyan = await start(scope, reply);
-  const children = fs
-    .readFileSync(`/proc/${banyan.pid}/task/${banyan.pid}/children`, 'utf8')
-    .trim()
-    .split(' ')
-    .map(Number);
   const workers = banyan.workers();
-  const [controller] = children.filter((pid) => !workers.includes(pid));
+  const controller = banyan.controller();
   process.kill(controller, 'SIGKILL');
   await until(
     async () => !alive(controller) && (await banyan.admin('/status')).status === 200,
@@ -99,11 +94,7 @@ test('a killed controller is back and serves the admin socket', async (scope) =>
 
 test('workers end when the master is killed', async (scope) => {
   const banyan = await start(scope, reply);
-  const children = fs
-    .readFileSync(`/proc/${banyan.pid}/task/${banyan.pid}/children`, 'utf8')
-    .trim()
-    .split(' ')
-    .map(Number);
+  const children = banyan.children();
   banyan.signal('KILL');
   await banyan.exited();
   await until(() => children.every((pid) => !alive(pid)), 'the children to end');

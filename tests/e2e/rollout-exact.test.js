@@ -1,7 +1,6 @@
 // A client keeps its side whatever happens to the processes; what is counted adds up.
 
 import assert from 'node:assert/strict';
-import fs from 'node:fs';
 import { fetch } from './lib/client.js';
 import { begin, users } from './lib/sides.js';
 import { test } from './lib/test.js';
@@ -41,14 +40,7 @@ test('the same side after the death of workers, a reload, a restart and kill -9 
   await banyan.ready();
   assert.deepEqual(await sidesOf(t), expected, 'after a restart');
 
-  const children = fs
-    .readFileSync(`/proc/${banyan.pid}/task/${banyan.pid}/children`, 'utf8')
-    .trim()
-    .split(' ');
-  for (const pid of [banyan.pid, ...children.map(Number)]) process.kill(pid, 'SIGKILL');
-  await banyan.exited();
-  banyan.spawn();
-  await banyan.ready();
+  await banyan.killEverything();
   assert.deepEqual(await sidesOf(t), expected, 'after kill -9 of everything');
 });
 

@@ -1,7 +1,6 @@
 // Which client gets which side: exact, sticky, monotonic, live.
 
 import assert from 'node:assert/strict';
-import fs from 'node:fs';
 import { start } from './lib/banyan.js';
 import { fetch, load } from './lib/client.js';
 import { ask } from './lib/raw.js';
@@ -100,14 +99,7 @@ test('the live value survives reload and kill -9 of everything, until reset', as
   assert.equal((await banyan.ctl('rollout', 'set', 'r', '37.25', '--why', 'durable')).code, 0);
   await banyan.reconfigure(text.replace('percent = 10', 'percent = 20'));
   assert.equal(await percent(), 37.25);
-  const children = fs
-    .readFileSync(`/proc/${banyan.pid}/task/${banyan.pid}/children`, 'utf8')
-    .trim()
-    .split(' ');
-  for (const pid of [banyan.pid, ...children.map(Number)]) process.kill(pid, 'SIGKILL');
-  await banyan.exited();
-  banyan.spawn();
-  await banyan.ready();
+  await banyan.killEverything();
   assert.equal(await percent(), 37.25);
   assert.equal((await banyan.ctl('rollout', 'reset', 'r')).code, 0);
   await until(async () => (await percent()) === 20, 'the value of the file');

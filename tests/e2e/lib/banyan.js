@@ -179,13 +179,29 @@ ${text}
     if (code !== 0) throw new Error(`reload was refused (${code}): ${stdout}${stderr}`);
   }
 
-  // Pids of the living workers, from the process table.
+  // Pids of the master's children, from the process table.
+  children() {
+    const text = readIfThere(`/proc/${this.pid}/task/${this.pid}/children`);
+    return text.trim().split(' ').filter(Boolean).map(Number);
+  }
+
+  // Those of them that live and are workers, and the one that is the controller.
   workers() {
-    const children = readIfThere(`/proc/${this.pid}/task/${this.pid}/children`)
-      .trim()
-      .split(' ')
-      .filter(Boolean);
-    return children.map(Number).filter((pid) => /worker/.test(readIfThere(`/proc/${pid}/cmdline`)));
+    return this.children().filter((pid) => /worker/.test(readIfThere(`/proc/${pid}/cmdline`)));
+  }
+
+  controller() {
+    return this.children().find((pid) => /controller/.test(readIfThere(`/proc/${pid}/cmdline`)));
+  }
+
+  // All processes at once, as when the power fails; and up again.
+  async killEverything() {
+    const children = this.children();
+    for (const pid of [this.pid, ...children]) process.kill(pid, 'SIGKILL');
+    await this.exited();
+    await until(() => children.every((pid) => !fs.existsSync(`/proc/${pid}`)), 'the children to end');
+    this.spawn();
+    await this.ready();
   }
 
   accessLog() {

@@ -14,6 +14,7 @@
 #include "event/loop.h"
 #include "shm/processes.h"
 #include "support/fake_call.h"
+#include "support/temporary_folder.h"
 
 namespace banyan::testing {
 
@@ -47,8 +48,6 @@ class FakeBackend final : public admin::Backend {
 // One rollout "content" at 10% on the routes "batch" and one server of the upstream "node".
 struct AdminHouse {
   AdminHouse() {
-    std::string pattern = std::filesystem::temp_directory_path() / "banyan-admin-XXXXXX";
-    folder = mkdtemp(pattern.data());
     config::Rollout rollout;
     rollout.name = rollout.salt = "content";
     rollout.percent = 1000;
@@ -71,16 +70,15 @@ struct AdminHouse {
     EXPECT_TRUE(directory.add(shm::Kind::rollout, "content").ok());
     shm::announce_process(segment, shm::worker_slot(0), 4711, 7, loop.wall());
     shm::set_process_state(segment, shm::worker_slot(0), shm::ProcessState::ready);
-    book = control::RolloutBook::open(folder, segment, directory, loop);
+    book = control::RolloutBook::open(folder.path(), segment, directory, loop);
     book->adopt(backend.config_.rollouts);
     api = std::make_unique<admin::Api>(
         admin::Sources{backend, *book, segment, directory, loop, buffers, "1.2.3"});
   }
-  ~AdminHouse() { std::filesystem::remove_all(folder); }
 
   event::Loop loop;
   BufferPools buffers;
-  std::string folder;
+  testing::TemporaryFolder folder;
   shm::Segment segment = shm::Segment::create().value();
   shm::Directory directory{segment};
   FakeBackend backend;

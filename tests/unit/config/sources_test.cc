@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "support/temporary_folder.h"
 #include "unit/config/sample_handlers.h"
 
 namespace banyan::config {
@@ -73,20 +74,11 @@ TEST(SourcesTest, JoinsPaths) {
   EXPECT_EQ(directory_of("banyan.toml"), "");
 }
 
-class CollectedSourcesTest : public testing::Test {
+class CollectedSourcesTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string name = (fs::temp_directory_path() / "banyan-sources-XXXXXX").string();
-    ASSERT_NE(mkdtemp(name.data()), nullptr);
-    folder_ = fs::canonical(name);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-  std::string write(const std::string& name, const std::string& text) {
-    fs::create_directories((folder_ / name).parent_path());
-    std::ofstream(folder_ / name, std::ios::binary) << text;
-    return folder_ / name;
-  }
-  fs::path folder_;
+  std::string write(const std::string& name, const std::string& text) { return files_.write(name, text); }
+  testing::TemporaryFolder files_;
+  const fs::path folder_ = files_.path();
 };
 
 TEST_F(CollectedSourcesTest, ReadEachFileOnce) {

@@ -51,7 +51,7 @@ void bursts(Traffic& traffic, int) {
   traffic.legacy.median = traffic.native.median = burst ? 2.0 : 0.02;
 }
 
-class EqualSides : public testing::TestWithParam<Equal> {};
+class EqualSides : public ::testing::TestWithParam<Equal> {};
 
 // A run has two steps and is looked at every ten seconds; one run fails if any look does.
 TEST_P(EqualSides, FailAtMostAlphaOfAThousandRollouts) {
@@ -85,10 +85,10 @@ TEST_P(EqualSides, FailAtMostAlphaOfAThousandRollouts) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Gate, EqualSides,
-                         testing::Values(Equal{"steady", 0.5, {}, steady},
-                                         Equal{"tenth_and_skewed", 0.1, {0.02, 0.02, 2}, steady},
-                                         Equal{"daily_cycle", 0.2, {}, cycle},
-                                         Equal{"bursts", 0.2, {0.005, 0.02, 0.5}, bursts}),
+                         ::testing::Values(Equal{"steady", 0.5, {}, steady},
+                                           Equal{"tenth_and_skewed", 0.1, {0.02, 0.02, 2}, steady},
+                                           Equal{"daily_cycle", 0.2, {}, cycle},
+                                           Equal{"bursts", 0.2, {0.005, 0.02, 0.5}, bursts}),
                          [](const auto& info) { return std::string(info.param.name); });
 
 // ---- unequal sides
@@ -124,7 +124,7 @@ struct Doubled {
   int found_of_a_hundred;  // at least
 };
 
-class DoubledErrorRate : public testing::TestWithParam<Doubled> {};
+class DoubledErrorRate : public ::testing::TestWithParam<Doubled> {};
 
 TEST_P(DoubledErrorRate, IsFound) {
   const Doubled& doubled = GetParam();
@@ -138,9 +138,9 @@ TEST_P(DoubledErrorRate, IsFound) {
 // At 500 requests of native's the limit is 5% against 10% with a small share, 10% against 20% with half of
 // all; rarer errors take more requests, in proportion.
 INSTANTIATE_TEST_SUITE_P(Gate, DoubledErrorRate,
-                         testing::Values(Doubled{0.1, 0.05, 500, 75}, Doubled{0.1, 0.10, 500, 97},
-                                         Doubled{0.5, 0.10, 500, 80}, Doubled{0.5, 0.20, 250, 90},
-                                         Doubled{0.1, 0.01, 3000, 80}, Doubled{0.5, 0.05, 1500, 95}));
+                         ::testing::Values(Doubled{0.1, 0.05, 500, 75}, Doubled{0.1, 0.10, 500, 97},
+                                           Doubled{0.5, 0.10, 500, 80}, Doubled{0.5, 0.20, 250, 90},
+                                           Doubled{0.1, 0.01, 3000, 80}, Doubled{0.5, 0.05, 1500, 95}));
 
 TEST(Gate, FindsAP99TwiceAsLong) {
   config::Gate gate = strict_gate();

@@ -12,6 +12,8 @@
 #include "base/log.h"
 #include "control/texts.h"
 #include "rollout/decide.h"
+#include "support/manual_clock.h"
+#include "support/temporary_folder.h"
 
 namespace banyan::control {
 namespace {
@@ -20,22 +22,7 @@ namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 using rollout::Phase;
 
-class ManualClock final : public Clock {
- public:
-  TimePoint now() const override { return TimePoint(wall_.time_since_epoch()); }
-  WallTime wall() const override { return wall_; }
-  void advance(Millis by) { wall_ += by; }
-
- private:
-  WallTime wall_{1'763'000'000'123ms};
-};
-
-std::string read_file(const fs::path& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-void write_file(const fs::path& path, std::string_view text) { std::ofstream(path) << text; }
+using testing::read_file;
 
 config::Rollout make_rollout(std::string name, uint32_t percent) {
   config::Rollout rollout;
@@ -46,21 +33,18 @@ config::Rollout make_rollout(std::string name, uint32_t percent) {
   return rollout;
 }
 
-class RolloutBookTest : public testing::Test {
+class RolloutBookTest : public ::testing::Test {
  protected:
   RolloutBookTest() {
-    std::string pattern = fs::temp_directory_path() / "banyan-book-XXXXXX";
-    folder_ = mkdtemp(pattern.data());
     for (const char* name : {"content", "checkout"}) {
       EXPECT_TRUE(directory_.add(shm::Kind::rollout, name).ok());
     }
     open();
   }
-  ~RolloutBookTest() override { fs::remove_all(folder_); }
 
   // As after a restart of the controller.
   void open() {
-    book_ = RolloutBook::open(folder_, segment_, directory_, clock_);
+    book_ = RolloutBook::open(folder_.path(), segment_, directory_, clock_);
     book_->adopt({make_rollout("content", 1000), make_rollout("checkout", 0)});
   }
   // As after a restart of everything: shared memory is gone.
@@ -85,10 +69,10 @@ class RolloutBookTest : public testing::Test {
   rollout::StateCell& cell(std::string_view name) {
     return rollout::state_cell(segment_, directory_.find(shm::Kind::rollout, name));
   }
-  fs::path path(std::string_view name) { return fs::path(folder_) / name; }
+  fs::path path(const std::string& name) { return folder_.file(name); }
 
-  std::string folder_;
-  ManualClock clock_;
+  testing::TemporaryFolder folder_;
+  testing::ManualClock clock_;
   shm::Segment segment_ = shm::Segment::create().value();
   shm::Directory directory_{segment_};
   std::unique_ptr<RolloutBook> book_;
@@ -197,7 +181,7 @@ TEST_F(RolloutBookTest, AFullDiskRefusesAndChangesNothing) {
 
 TEST_F(RolloutBookTest, AFileThatCannotBeReplacedRefuses) {
   fs::create_directory(path("rollouts.json"));
-  write_file(path("rollouts.json/in the way"), "");
+  folder_.write("rollouts.json/in the way", "");
   Result<RolloutView> refused = order(Verb::promote);
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(worker_percent(), 1000u);
@@ -217,13 +201,13 @@ TEST_F(RolloutBookTest, ADamagedFileMeansLegacyAndIsKept) {
       R"({"version": 1, "sequence": 1, "rollouts": []})",
   };
   for (const char* damage : damages) {
-    for (const auto& entry : fs::directory_iterator(folder_)) fs::remove_all(entry);
-    write_file(path("rollouts.json"), damage);
+    for (const auto& entry : fs::directory_iterator(folder_.path())) fs::remove_all(entry);
+    folder_.write("rollouts.json", damage);
     restart();
     EXPECT_EQ(worker_percent(), 0u) << damage;
     EXPECT_EQ(cell("content").read().phase, Phase::damaged);
     bool kept = false;
-    for (const auto& entry : fs::directory_iterator(folder_)) {
+    for (const auto& entry : fs::directory_iterator(folder_.path())) {
       kept |= entry.path().filename().string().starts_with("rollouts.json.damaged-") &&
               read_file(entry.path()) == damage;
     }
@@ -248,9 +232,9 @@ TEST_F(RolloutBookTest, OneDamagedRolloutLeavesTheOthersAlone) {
       R"(7)",
   };
   for (const char* damage : damages) {
-    write_file(path("rollouts.json"), std::string(R"({"version": 1, "sequence": 9, "rollouts": {"checkout":
+    folder_.write("rollouts.json", std::string(R"({"version": 1, "sequence": 9, "rollouts": {"checkout":
         {"phase": "set", "percent": 50, "sequence": 1, "changed": "2026-11-21T01:23:28.123Z"}, "content": )") +
-                                          damage + "}}");
+                                       damage + "}}");
     restart();
     EXPECT_EQ(worker_percent(), 0u) << damage;
     EXPECT_EQ(worker_percent("checkout"), 5000u) << damage;
@@ -266,8 +250,8 @@ TEST_F(RolloutBookTest, AnOrderThatWasNotAcknowledgedLeavesTheJournal) {
   const std::string file = read_file(path("rollouts.json"));
   const std::string journal = read_file(path("journal.jsonl"));
   ASSERT_TRUE(order(Verb::promote).ok());
-  write_file(path("rollouts.json"), file);
-  write_file(path("rollouts.json.new"), "left over");
+  folder_.write("rollouts.json", file);
+  folder_.write("rollouts.json.new", "left over");
   restart();
   EXPECT_EQ(worker_percent(), 3725u);
   EXPECT_EQ(read_file(path("journal.jsonl")), journal);
@@ -313,7 +297,7 @@ TEST_F(RolloutBookTest, KillingTheControllerLosesNothingAcknowledged) {
 TEST_F(RolloutBookTest, ATornOrForeignLineInTheJournalDoesNoHarm) {
   ASSERT_TRUE(order(Verb::set, 3725).ok());
   const std::string good = read_file(path("journal.jsonl"));
-  write_file(path("journal.jsonl"), "a note of somebody's\n" + good + "{\"sequence\":2,\"ti");
+  folder_.write("journal.jsonl", "a note of somebody's\n" + good + "{\"sequence\":2,\"ti");
   restart();
   EXPECT_EQ(book_->history(10).size(), 1u);
   EXPECT_EQ(read_file(path("journal.jsonl")), "a note of somebody's\n" + good);
@@ -331,7 +315,7 @@ TEST_F(RolloutBookTest, AMissingStateFileKeepsTheJournal) {
 
 TEST_F(RolloutBookTest, ALargeJournalBeginsAnew) {
   ASSERT_TRUE(order(Verb::set, 3725).ok());
-  write_file(path("journal.jsonl"), std::string(Journal::kLargestFile, 'x') + "\n");
+  folder_.write("journal.jsonl", std::string(Journal::kLargestFile, 'x') + "\n");
   restart();
   ASSERT_TRUE(order(Verb::abort).ok());
   EXPECT_TRUE(fs::exists(path("journal.jsonl.1")));
@@ -339,20 +323,21 @@ TEST_F(RolloutBookTest, ALargeJournalBeginsAnew) {
 }
 
 TEST_F(RolloutBookTest, DifferencesAreToldWithoutChangingAnything) {
-  EXPECT_TRUE(live_differences(folder_, {make_rollout("content", 1000)}).empty());
+  EXPECT_TRUE(live_differences(folder_.path(), {make_rollout("content", 1000)}).empty());
   ASSERT_TRUE(order(Verb::set, 3725).ok());
-  const auto lines = live_differences(folder_, {make_rollout("content", 2000), make_rollout("other", 1)});
+  const auto lines =
+      live_differences(folder_.path(), {make_rollout("content", 2000), make_rollout("other", 1)});
   ASSERT_EQ(lines.size(), 1u);
   EXPECT_NE(lines[0].find("37.25% is live"), std::string::npos) << lines[0];
   EXPECT_NE(lines[0].find("the configuration says 20%"), std::string::npos) << lines[0];
-  EXPECT_TRUE(live_differences(folder_, {make_rollout("content", 3725)}).empty());
-  write_file(path("rollouts.json"), "{");
-  const auto damaged = live_differences(folder_, {});
+  EXPECT_TRUE(live_differences(folder_.path(), {make_rollout("content", 3725)}).empty());
+  folder_.write("rollouts.json", "{");
+  const auto damaged = live_differences(folder_.path(), {});
   ASSERT_EQ(damaged.size(), 1u);
   EXPECT_NE(damaged[0].find("is damaged (it is not JSON)"), std::string::npos) << damaged[0];
   fs::remove(path("rollouts.json"));
   fs::create_directory(path("rollouts.json"));
-  const auto unreadable = live_differences(folder_, {});
+  const auto unreadable = live_differences(folder_.path(), {});
   ASSERT_EQ(unreadable.size(), 1u);
   EXPECT_TRUE(unreadable[0].starts_with("live percentages are not compared")) << unreadable[0];
   EXPECT_TRUE(live_differences("/nonexistent", {make_rollout("content", 0)}).empty());

@@ -15,6 +15,8 @@
 #include "base/log.h"
 #include "config/date_time.h"
 #include "rollout/decide.h"
+#include "support/manual_clock.h"
+#include "support/temporary_folder.h"
 
 namespace banyan::control {
 namespace {
@@ -24,15 +26,7 @@ using namespace std::chrono_literals;  // NOLINT
 using rollout::Phase;
 using rollout::Verdict;
 
-class ManualClock final : public Clock {
- public:
-  TimePoint now() const override { return TimePoint(wall_.time_since_epoch()); }
-  WallTime wall() const override { return wall_; }
-  void advance(Millis by) { wall_ += by; }
-
- private:
-  WallTime wall_ = config::parse_date_time("2026-03-02T00:00:00Z").value();
-};
+using testing::read_file;
 
 class FakeGates final : public GateSource {
  public:
@@ -59,23 +53,13 @@ config::Rollout three_steps() {
   return rollout;
 }
 
-std::string read_file(const fs::path& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-class RolloutDriverTest : public testing::Test {
+class RolloutDriverTest : public ::testing::Test {
  protected:
   RolloutDriverTest() {
-    std::string pattern = fs::temp_directory_path() / "banyan-driver-XXXXXX";
-    folder_ = mkdtemp(pattern.data());
     log::set_level(log::Level::error);
     restart();
   }
-  ~RolloutDriverTest() override {
-    log::set_level(log::Level::info);
-    fs::remove_all(folder_);
-  }
+  ~RolloutDriverTest() override { log::set_level(log::Level::info); }
 
   // As after the death of everything: shared memory is gone.
   void restart() {
@@ -84,7 +68,7 @@ class RolloutDriverTest : public testing::Test {
     segment_ = shm::Segment::create().value();
     directory_ = shm::Directory(segment_);
     EXPECT_TRUE(directory_.add(shm::Kind::rollout, "content").ok());
-    book_ = RolloutBook::open(folder_, segment_, directory_, clock_);
+    book_ = RolloutBook::open(folder_.path(), segment_, directory_, clock_);
     book_->adopt({rollout_});
     driver_.emplace(*book_, gates_, clock_);
     driver_->tick();
@@ -104,11 +88,11 @@ class RolloutDriverTest : public testing::Test {
         plan, rollout::state_cell(segment_, directory_.find(shm::Kind::rollout, "content")).read());
   }
   Phase phase() { return book_->find("content")->phase(); }
-  fs::path path(std::string_view name) { return fs::path(folder_) / name; }
+  fs::path path(const std::string& name) { return folder_.file(name); }
 
-  std::string folder_;
+  testing::TemporaryFolder folder_;
   config::Rollout rollout_ = three_steps();
-  ManualClock clock_;
+  testing::ManualClock clock_{config::parse_date_time("2026-03-02T00:00:00Z").value()};
   FakeGates gates_;
   shm::Segment segment_ = shm::Segment::create().value();
   shm::Directory directory_{segment_};
@@ -232,8 +216,8 @@ TEST_F(RolloutDriverTest, AFullDiskStopsStepsButNoRollback) {
 }
 
 TEST_F(RolloutDriverTest, StateOfTheVersionBeforeSchedulesIsRead) {
-  std::ofstream(path("rollouts.json")) << R"({"version": 1, "sequence": 9, "rollouts": {"content":
-      {"phase": "set", "percent": 25, "sequence": 9, "changed": "2026-02-21T01:23:28.123Z"}}})";
+  folder_.write("rollouts.json", R"({"version": 1, "sequence": 9, "rollouts": {"content":
+      {"phase": "set", "percent": 25, "sequence": 9, "changed": "2026-02-21T01:23:28.123Z"}}})");
   restart();
   pass_time(24h);
   EXPECT_EQ(worker_percent(), 2500u);
@@ -260,7 +244,7 @@ TEST_F(RolloutDriverTest, WhatNoVersionWritesIsDamage) {
     std::string text = good;
     ASSERT_NE(text.find(from), std::string::npos) << from << text;
     text.replace(text.find(from), from.size(), to);
-    std::ofstream(path("rollouts.json")) << text;
+    folder_.write("rollouts.json", text);
     restart();
     EXPECT_EQ(worker_percent(), 0u) << to;
     EXPECT_EQ(phase(), Phase::damaged) << to;

@@ -11,20 +11,11 @@
 #include "control/gate_windows.h"
 #include "shm/processes.h"
 #include "shm/rollout_statistics.h"
+#include "support/manual_clock.h"
 
 namespace banyan::control {
 
 using namespace std::chrono_literals;
-
-class DrivenClock final : public Clock {
- public:
-  TimePoint now() const override { return TimePoint(wall_.time_since_epoch()); }
-  WallTime wall() const override { return wall_; }
-  void advance(Millis by) { wall_ += by; }
-
- private:
-  WallTime wall_{1'763'000'000'000ms};
-};
 
 struct SideBehaviour {
   double error_rate = 0.05;
@@ -87,7 +78,7 @@ class Traffic {
 
   rollout::Judgement look() const { return gates_->look("content"); }
   GateWindows& gates() { return *gates_; }
-  DrivenClock& clock() { return clock_; }
+  testing::ManualClock& clock() { return clock_; }
   config::Rollout& rollout() { return rollout_; }
   uint64_t native_requests() const { return native_requests_; }
   double uniform() { return uniform_(random_); }
@@ -110,7 +101,7 @@ class Traffic {
   std::mt19937_64 random_;
   std::normal_distribution<double> normal_;
   std::uniform_real_distribution<double> uniform_;
-  DrivenClock clock_;
+  testing::ManualClock clock_;
   shm::Segment segment_ = shm::Segment::create().value();
   shm::Directory directory_{segment_};
   shm::RolloutStatistics statistics_{segment_, shm::worker_slot(0)};

@@ -10,6 +10,7 @@
 #include "net/connect_socket.h"
 #include "net/ip_address.h"
 #include "net/stream.h"
+#include "support/temporary_folder.h"
 #include "unit/net/sockets.h"
 
 namespace banyan::net {
@@ -17,22 +18,14 @@ namespace {
 
 config::Address address_of(std::string_view text) { return *config::parse_address(text); }
 
-// A folder of its own for the files of one test.
+// A folder of its own for a socket.
 class Folder {
  public:
-  Folder() {
-    char name[] = "/tmp/banyan-net-XXXXXX";
-    path_ = mkdtemp(name);
-  }
-  ~Folder() {
-    unlink(file().c_str());
-    rmdir(path_.c_str());
-  }
-  std::string file() const { return path_ + "/x.sock"; }
+  std::string file() const { return folder_.file("x.sock"); }
   config::Address address() const { return address_of("unix:" + file()); }
 
  private:
-  std::string path_;
+  testing::TemporaryFolder folder_;
 };
 
 TEST(ListenSocket, PortZeroLetsTheKernelChoose) {

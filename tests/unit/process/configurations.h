@@ -1,13 +1,12 @@
 // Configurations for tests, read from files as the master reads them.
 #pragma once
 
-#include <fstream>
 #include <memory>
 #include <string>
 
 #include "base/check.h"
 #include "process/configuration.h"
-#include "temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace banyan::process {
 
@@ -22,7 +21,7 @@ reply = { status = 200, body = "hi" }
 
 class ConfigurationFolder {
  public:
-  void write(const std::string& name, std::string_view text) { std::ofstream(folder_.file(name)) << text; }
+  void write(const std::string& name, std::string_view text) { folder_.write(name, text); }
   std::string path(const std::string& name) const { return folder_.file(name); }
 
   // Writes the main file and reads it. REQUIRES: it is correct.
@@ -39,7 +38,7 @@ class ConfigurationFolder {
   }
 
  private:
-  TemporaryFolder folder_;
+  testing::TemporaryFolder folder_;
 };
 
 }  // namespace banyan::process

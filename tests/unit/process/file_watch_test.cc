@@ -6,7 +6,7 @@
 #include <fstream>
 
 #include "event/loop.h"
-#include "unit/process/temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace banyan::process {
 namespace {
@@ -31,7 +31,7 @@ struct Watcher {
 };
 
 TEST(FileWatch, TellsOfFilesThatWereReplacedOnceForAll) {
-  TemporaryFolder folder;
+  testing::TemporaryFolder folder;
   const std::string cert = folder.file("cert.pem"), key = folder.file("key.pem");
   std::ofstream(cert) << "one";
   std::ofstream(key) << "one";

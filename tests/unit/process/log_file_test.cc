@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "event/loop.h"
 #include "process/log_files.h"
-#include "temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace banyan::process {
 namespace {
@@ -21,12 +21,7 @@ using namespace std::chrono_literals;  // NOLINT
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
 
-std::string read_file(const std::string& path) {
-  std::ifstream file(path);
-  std::stringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
+using testing::read_file;
 
 class LogFileTest : public ::testing::Test {
  protected:
@@ -43,7 +38,7 @@ class LogFileTest : public ::testing::Test {
   }
   std::string content(const std::string& name) { return read_file(folder.file(name)); }
 
-  TemporaryFolder folder;
+  testing::TemporaryFolder folder;
   event::Loop loop;
   event::ThreadPool writers{loop, 1};
 };
@@ -193,14 +188,14 @@ TEST_F(HungLogTest, ALostReaderIsReportedOnceAndDoesNoHarm) {
 }
 
 TEST(OpenLogTest, RefusesWhatCannotBeWritten) {
-  TemporaryFolder folder;
+  testing::TemporaryFolder folder;
   EXPECT_THAT(open_log(folder.file("no/such/folder")).error().message, HasSubstr("No such file"));
   ASSERT_EQ(mkfifo(folder.file("fifo").c_str(), 0600), 0);
   EXPECT_FALSE(open_log(folder.file("fifo")).ok()) << "nobody reads it";
 }
 
 TEST(LogFilesTest, TheErrorLogGoesToItsFileAtItsLevel) {
-  TemporaryFolder folder;
+  testing::TemporaryFolder folder;
   event::Loop loop;
   config::Log log;
   log.error.path = folder.file("error.log");
@@ -219,7 +214,7 @@ TEST(LogFilesTest, TheErrorLogGoesToItsFileAtItsLevel) {
 }
 
 TEST(LogFilesTest, FilesThatAreNotNamedAnyMoreAreClosed) {
-  TemporaryFolder folder;
+  testing::TemporaryFolder folder;
   event::Loop loop;
   LogFiles files(loop);
   config::Log log;

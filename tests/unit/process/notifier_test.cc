@@ -8,7 +8,7 @@
 #include <cstring>
 
 #include "process/fd.h"
-#include "temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace banyan::process {
 namespace {
@@ -38,7 +38,7 @@ class Manager {
 };
 
 TEST(NotifierTest, SendsWhatSystemdExpects) {
-  TemporaryFolder folder;
+  testing::TemporaryFolder folder;
   Manager manager(folder.file("notify"));
   Notifier notifier(folder.file("notify"));
   notifier.ready("2 workers");

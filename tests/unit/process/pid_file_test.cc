@@ -6,7 +6,7 @@
 
 #include <fstream>
 
-#include "temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace banyan::process {
 namespace {
@@ -52,7 +52,7 @@ class OtherInstance {
 };
 
 TEST(PidFileTest, TellsTheNumberOfTheLivingProcess) {
-  TemporaryFolder folder;
+  testing::TemporaryFolder folder;
   OtherInstance other(folder.file("banyan.pid"));
   ASSERT_TRUE(other.created());
   auto pid = PidFile::read(folder.file("banyan.pid"));
@@ -61,7 +61,7 @@ TEST(PidFileTest, TellsTheNumberOfTheLivingProcess) {
 }
 
 TEST(PidFileTest, RefusesASecondInstanceAndNamesTheFirst) {
-  TemporaryFolder folder;
+  testing::TemporaryFolder folder;
   OtherInstance other(folder.file("banyan.pid"));
   auto mine = PidFile::create(folder.file("banyan.pid"));
   ASSERT_FALSE(mine.ok());
@@ -69,7 +69,7 @@ TEST(PidFileTest, RefusesASecondInstanceAndNamesTheFirst) {
 }
 
 TEST(PidFileTest, AFileLeftBehindByKillIsReplaced) {
-  TemporaryFolder folder;
+  testing::TemporaryFolder folder;
   OtherInstance other(folder.file("banyan.pid"));
   other.kill();
   auto gone = PidFile::read(folder.file("banyan.pid"));
@@ -84,18 +84,18 @@ TEST(PidFileTest, AFileLeftBehindByKillIsReplaced) {
 }
 
 TEST(PidFileTest, RemoveTakesOnlyItsOwnFile) {
-  TemporaryFolder folder;
+  testing::TemporaryFolder folder;
   std::string path = folder.file("banyan.pid");
   auto mine = PidFile::create(path);
   ASSERT_TRUE(mine.ok());
-  std::ofstream(folder.file("other")) << "1234\n";
+  folder.write("other", "1234\n");
   ASSERT_EQ(rename(folder.file("other").c_str(), path.c_str()), 0);
   mine->remove();
   EXPECT_EQ(access(path.c_str(), F_OK), 0);
 }
 
 TEST(PidFileTest, RemoveLeavesNothing) {
-  TemporaryFolder folder;
+  testing::TemporaryFolder folder;
   auto mine = PidFile::create(folder.file("banyan.pid"));
   ASSERT_TRUE(mine.ok());
   mine->remove();
