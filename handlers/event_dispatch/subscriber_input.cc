@@ -9,7 +9,6 @@ namespace banyan::handlers {
 namespace {
 
 constexpr int kReadsPerTurn = 8;
-constexpr uint32_t kTicksPerSecond = 10;
 
 }  // namespace
 
