@@ -345,7 +345,8 @@ void H1Inbound::leave() {
   closing_ = true;
   timer_.stop();
   deferred_.cancel();
-  work_->user->on_handed_over(std::move(stream_), std::string(input_.data(), input_.size()));
+  work_->user->on_handed_over(std::move(stream_),
+                              input_.empty() ? std::string() : std::string(input_.data(), input_.size()));
   work_->user.reset();
   streams_.give_back(std::move(work_));
   owner_.on_connection_closed(*this);

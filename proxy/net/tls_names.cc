@@ -50,16 +50,18 @@ std::vector<std::string> names_of(const X509* certificate) {
 
 void TlsNames::add(const std::vector<std::string>& names, SSL_CTX* context) {
   for (const std::string& name : names) contexts_.try_emplace(name, context);
+  SSL_CTX_up_ref(context);
+  kept_.emplace_back(context);
 }
 
 SSL_CTX* TlsNames::find(std::string_view asked) const {
   std::string name = lower(asked);
   if (name.ends_with('.')) name.pop_back();
-  if (auto exact = contexts_.find(name); exact != contexts_.end()) return exact->second.context.get();
+  if (auto exact = contexts_.find(name); exact != contexts_.end()) return exact->second;
   const size_t dot = name.find('.');
   if (dot == std::string::npos) return nullptr;
   auto wildcard = contexts_.find("*" + name.substr(dot));
-  return wildcard == contexts_.end() ? nullptr : wildcard->second.context.get();
+  return wildcard == contexts_.end() ? nullptr : wildcard->second;
 }
 
 int TlsNames::on_name(SSL* connection, int* alert, void* self) {
@@ -76,6 +78,8 @@ int TlsNames::on_name(SSL* connection, int* alert, void* self) {
 }
 
 void TlsNames::attach(std::unique_ptr<TlsNames> names, SSL_CTX* first) {
+  // It keeps the names: if they kept it, too, neither would ever go.
+  std::erase_if(names->kept_, [first](const OwnedContext& kept) { return kept.get() == first; });
   SSL_CTX_set_tlsext_servername_callback(first, on_name);
   SSL_CTX_set_tlsext_servername_arg(first, names.get());
   SSL_CTX_set_ex_data(first, names_index(), names.release());

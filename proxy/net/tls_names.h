@@ -31,11 +31,8 @@ class TlsNames {
 
  private:
   static int on_name(SSL* connection, int* alert, void* self);
-  struct Reference {
-    explicit Reference(SSL_CTX* of) : context(of) { SSL_CTX_up_ref(of); }
-    OwnedContext context;
-  };
-  std::map<std::string, Reference, std::less<>> contexts_;
+  std::map<std::string, SSL_CTX*, std::less<>> contexts_;
+  std::vector<OwnedContext> kept_;  // those of the map; not the one that keeps this
   bool refuse_unknown_;
 };
 

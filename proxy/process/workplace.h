@@ -47,9 +47,9 @@ class Workplace {
   shm::Directory directory_;
   shm::Counters counters_;
   net::TlsTicketKeys ticket_keys_;
+  BufferPools buffers_;  // what the loop buries gives its blocks back
   event::Loop loop_;
   handler::Bells bells_;
-  BufferPools buffers_;
   event::ThreadPool pool_{loop_, kPoolThreads};
   net::Fetcher fetcher_{loop_};
   net::Resolver resolver_{loop_, pool_, {}};

@@ -38,8 +38,8 @@ struct MadeHandler {
 
 class FakeWorker {
  public:
+  BufferPools buffers;  // what the loop buries gives its blocks back
   event::Loop loop;
-  BufferPools buffers;
   event::ThreadPool pool{loop, 2};
   net::Fetcher fetcher{loop};
   net::Resolver resolver{loop, pool, {}};
