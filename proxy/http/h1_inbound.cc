@@ -42,12 +42,23 @@ bool H1Inbound::start() {
 }
 
 void H1Inbound::drain() {
-  if (state_ == State::idle) close(StreamEnd::complete);
+  keep_alive_ = false;
+  retire_if_idle();
 }
 
 bool H1Inbound::retire() {
-  if (closing_ || (state_ != State::idle && state_ != State::tunnel)) return false;
-  close(state_ == State::idle ? StreamEnd::complete : StreamEnd::shutdown);
+  if (closing_) return false;
+  if (state_ != State::tunnel) return retire_if_idle();
+  close(StreamEnd::shutdown);
+  return true;
+}
+
+// A request that has come meanwhile is answered: its client could not know.
+bool H1Inbound::retire_if_idle() {
+  if (state_ != State::idle) return false;
+  on_readable();
+  if (state_ != State::idle) return false;
+  close(StreamEnd::complete);
   return true;
 }
 
@@ -444,7 +455,7 @@ bool H1Inbound::drain_body() {
 void H1Inbound::begin_next() {
   if (!work_->receiver.done()) unread_request_ = true;
   end_stream(StreamEnd::complete);
-  if (!keep_alive_ || unread_request_ || input_ended_ || opener_.draining()) return linger_or_close();
+  if (!keep_alive_ || unread_request_ || input_ended_) return linger_or_close();
   state_ = State::idle;
   if (input_.empty()) {
     input_.release_if_empty();

@@ -48,7 +48,7 @@ class H1Inbound final : public event::Disposable,
   [[nodiscard]] bool start();
   // Graceful end: at once when idle, else after the answer under way.
   void drain();
-  // Closes it if it is idle or a tunnel; true if so.
+  // Closes it if it is a tunnel, or idle and no request has come; true if so.
   bool retire();
   // Ends now, answer or not. The owner is told later.
   void shutdown();
@@ -108,6 +108,7 @@ class H1Inbound final : public event::Disposable,
   void break_request_body(const Error& error);
   bool body_too_slow(const InboundSettings& settings) const;
   void enter_tunnel(const ResponseHead& head);
+  bool retire_if_idle();
   void leave();
   void write_on();
   void finish_exchange();

@@ -20,13 +20,14 @@ class Scope {
     this.reports.push(report);
   }
 
+  // The failures of what it ended, explained while the logs are still there.
   async finish() {
     const failures = [];
     for (const end of this.ends.reverse()) {
       try {
         await end();
       } catch (error) {
-        failures.push(error);
+        failures.push(this.explain(error));
       }
     }
     return failures;
@@ -54,12 +55,10 @@ export function test(name, ...rest) {
     try {
       await body(scope);
     } catch (error) {
-      failure = error;
+      failure = scope.explain(error);
     }
-    failure ??= (await scope.finish())[0];
-    if (failure !== undefined) {
-      await scope.finish();
-      throw scope.explain(failure);
-    }
+    const failures = await scope.finish();
+    failure ??= failures[0];
+    if (failure !== undefined) throw failure;
   });
 }

@@ -417,6 +417,56 @@ TEST_F(InboundTest, SlowHeadIs408AndAnIdleConnectionJustCloses) {
   EXPECT_TRUE(got.starts_with("HTTP/1.1 408 ")) << got;
 }
 
+// A client that was promised another request may have sent it already.
+TEST_F(InboundTest, AnAnswerThatBeganBeforeTheProcessDrainsKeepsItsPromise) {
+  connect();
+  pair_.send(kGet);
+  ASSERT_TRUE(run_until(loop_, [&] { return stream_ != nullptr; }));
+  ResponseHead head;
+  head.status = 200;
+  head.body = {BodyKind::sized, 2};
+  stream_->respond(head);
+  EXPECT_EQ(receive_until("\r\n\r\n").find("Connection: close"), std::string::npos);
+  draining_ = true;
+  stream_->response_body().write_copy(buffers_.small, "ok");
+  stream_->response_body().end();
+  receive_until("ok");
+  EXPECT_TRUE(connection_->idle());
+  pair_.send(kGet);
+  ASSERT_TRUE(run_until(loop_, [&] { return opened_ == 2; }));
+  answer(200, "last");
+  EXPECT_NE(receive_until("last").find("Connection: close"), std::string::npos);
+}
+
+TEST_F(InboundTest, ARequestThatHasComeIsAnsweredBeforeItsConnectionIsRetired) {
+  answer_at_once_ = "last";
+  connect();
+  settle();
+  draining_ = true;
+  pair_.send(kGet);
+  EXPECT_FALSE(connection_->retire());
+  EXPECT_NE(receive_until("last").find("Connection: close"), std::string::npos);
+}
+
+TEST_F(InboundTest, AnIdleConnectionIsRetired) {
+  connect();
+  settle();
+  EXPECT_TRUE(connection_->retire());
+  EXPECT_TRUE(run_until(loop_, [&] { return closed_; }));
+}
+
+TEST_F(InboundTest, ADrainedConnectionEndsWithItsAnswer) {
+  connect();
+  pair_.send(kGet);
+  ASSERT_TRUE(run_until(loop_, [&] { return stream_ != nullptr; }));
+  EXPECT_FALSE(connection_->retire());
+  connection_->drain();
+  answer(200, "last");
+  EXPECT_NE(receive_until("last").find("Connection: close"), std::string::npos);
+  pair_.half_close();
+  EXPECT_TRUE(run_until(loop_, [&] { return closed_; }));
+}
+
 TEST_F(InboundTest, BrokenResponseBodyClosesWithoutItsEnd) {
   connect();
   pair_.send(kGet);
