@@ -38,6 +38,7 @@ void close_others(std::vector<unsigned> keep) {
 // Everything of the master's that is not ours: other children's channels, its loop, its signals.
 void close_foreign(Inheritance& inheritance, uint32_t place, const Fd& channel) {
   (place == shm::kControllerSlot ? inheritance.sockets : inheritance.admin_sockets).clear();
+  inheritance.state_lock.reset();
   std::vector<unsigned> keep = {static_cast<unsigned>(channel.get()),
                                 static_cast<unsigned>(inheritance.segment.fd())};
   for (const Fd& fd : inheritance.bells) keep.push_back(static_cast<unsigned>(fd.get()));

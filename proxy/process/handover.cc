@@ -56,14 +56,16 @@ Result<void> take_line(const std::string& line, Handover& handover) {
     handover.line = std::move(*fd);
   } else if (kind == "segment") {
     handover.segment = std::move(*fd);
+  } else if (kind == "state") {
+    handover.state_lock = std::move(*fd);
   }
   // Of another kind: a later version knows more; closed.
   return {};
 }
 
 std::string list_of(const Inheritance& inheritance, int line) {
-  std::string text =
-      fmt::format("master {}\nline {}\nsegment {}\n", getpid(), line, inheritance.segment.fd());
+  std::string text = fmt::format("master {}\nline {}\nsegment {}\nstate {}\n", getpid(), line,
+                                 inheritance.segment.fd(), inheritance.state_lock.get());
   for (const auto& [name, fd] : inheritance.sockets) text += fmt::format("listen {} {}\n", fd.get(), name);
   for (const auto& [name, fd] : inheritance.admin_sockets)
     text += fmt::format("admin {} {}\n", fd.get(), name);
@@ -132,7 +134,7 @@ Result<Fd> write_list(const Inheritance& inheritance, int line) {
 }
 
 std::vector<int> descriptors_of(const Inheritance& inheritance, int line) {
-  std::vector<int> all = {line, inheritance.segment.fd()};
+  std::vector<int> all = {line, inheritance.segment.fd(), inheritance.state_lock.get()};
   for (const auto& [name, fd] : inheritance.sockets) all.push_back(fd.get());
   for (const auto& [name, fd] : inheritance.admin_sockets) all.push_back(fd.get());
   return all;

@@ -21,8 +21,9 @@ namespace banyan::process {
 struct Handover {
   NamedFds sockets;  // of [[listener]]
   NamedFds admin_sockets;
-  Fd line;     // to the other master
-  Fd segment;  // the old one's
+  Fd line;        // to the other master
+  Fd segment;     // the old one's
+  Fd state_lock;  // the old one's; none if its version has none
   pid_t master = 0;
 
   // Takes what was handed over to this process, and the variable out of the environment; nothing if there is

@@ -24,6 +24,7 @@ struct Inheritance {
   NamedFds sockets;  // of [[listener]]; the master closes none that the configuration names
   NamedFds admin_sockets;
   NamedFds logs;
+  Fd state_lock;  // the master's alone
   shm::Segment segment;
   std::optional<User> user;  // whom children become; null: no change
   ProcessTitle title;

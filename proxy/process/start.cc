@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "handler/bells.h"
 #include "process/master.h"
+#include "process/state_lock.h"
 
 namespace banyan::process {
 namespace {
@@ -132,12 +133,19 @@ int start_master(const CommandLine& line, const ProcessTitle& title, Program pro
   // From here on this process is the one that stays.
   Result<PidFile> pid_file = PidFile::create(config.pid_path());
   if (!pid_file) return fail(pid_file.error().message);
+  const auto give_up = [&pid_file](const Error& why) {
+    pid_file->remove();
+    return fail(why.message);
+  };
+  Result<Fd> state_lock = lock_state(config.state_dir, *handover ? std::move((*handover)->state_lock) : Fd());
+  if (!state_lock) return give_up(state_lock.error());
   Result<shm::Segment> segment = shm::Segment::create();
-  if (!segment) return fail(segment.error().message);
+  if (!segment) return give_up(segment.error());
   Inheritance inheritance{.current = configuration,
                           .sockets = {},
                           .admin_sockets = {},
                           .logs = {},
+                          .state_lock = std::move(*state_lock),
                           .segment = std::move(*segment),
                           .user = std::move(*user),
                           .title = title,
@@ -147,10 +155,7 @@ int start_master(const CommandLine& line, const ProcessTitle& title, Program pro
                           .predecessor_segment = {},
                           .worker_count = count_workers(config)};
   if (*handover) take_over(**handover, inheritance);
-  if (Result<void> opened = open_everything(inheritance); !opened) {
-    pid_file->remove();
-    return fail(opened.error().message);
-  }
+  if (Result<void> opened = open_everything(inheritance); !opened) return give_up(opened.error());
   title.set("banyan: master " + configuration->sources.main);
   Fd line_to_old = *handover ? std::move((*handover)->line) : Fd();
   Master master(std::move(inheritance), line.source, Notifier::from_environment(), std::move(*pid_file),

@@ -60,6 +60,21 @@ test('a killed worker is back within 100 ms; only its own connections are lost',
   }
 });
 
+test('two instances do not share a state_dir', async (scope) => {
+  const banyan = await start(scope, reply);
+  const folder = makeFolder(scope);
+  const file = path.join(folder, 'second.toml');
+  const text = fs.readFileSync(banyan.file, 'utf8').replace(`${banyan.folder}/run`, `${folder}/run`);
+  fs.writeFileSync(file, text.replace(`:${banyan.port}"`, `:${await freePort()}"`));
+  const { code, stderr } = await run(program, ['-c', file]);
+  assert.equal(code, 1);
+  assert.match(stderr, /state_dir .*\/state is in use by another banyan with another run_dir/);
+  assert.ok(!fs.existsSync(path.join(folder, 'run/banyan.pid')));
+  // The lock goes with the process, however that ends.
+  await banyan.killEverything();
+  assert.equal((await fetch(banyan.url)).text, 'hi');
+});
+
 test('connections of the other workers live on when one is killed', async (scope) => {
   const server = await serveHttp(scope, (request, response) => response.end('ok'));
   const banyan = await startInFrontOf(scope, server.host);

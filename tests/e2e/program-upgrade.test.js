@@ -136,6 +136,11 @@ target = "rollout.move"
   assert.equal(String(response.body), 'slow');
   assert.match(response.get('connection'), /close/i);
   assert.deepEqual(await banyan.exited(), { code: 0, signal: null });
+  // The lock on state_dir has passed over.
+  const second = path.join(banyan.folder, 'second.toml');
+  const text = fs.readFileSync(banyan.file, 'utf8');
+  fs.writeFileSync(second, text.replace(`${banyan.folder}/run`, `${banyan.folder}/run2`));
+  assert.match((await run(program, ['-c', second])).stderr, /is in use by another banyan/);
   assert.equal((await banyan.admin('/status')).json.draining, undefined);
 });
 
