@@ -1,4 +1,4 @@
-// Which characters names may have.
+// Which characters names may have, and which names are taken.
 #pragma once
 
 #include <algorithm>
@@ -37,6 +37,15 @@ inline bool is_token(std::string_view text) {
 // Names of upstreams, handlers and rollouts: they stand in URLs, metrics and file names.
 inline bool is_name(std::string_view text) {
   return is_bare_key(text) && text.size() <= 64 && is_alphanumeric(text[0]);
+}
+
+// Fields that frame a message or belong to one connection (RFC 9110 section 7.6.1): nothing in a
+// configuration may touch them.
+inline bool is_framing_field(std::string_view name) {
+  constexpr std::string_view kNames[] = {
+      "connection", "content-length", "keep-alive",        "proxy-connection",
+      "te",         "trailer",        "transfer-encoding", "upgrade"};
+  return std::find(std::begin(kNames), std::end(kNames), lower(name)) != std::end(kNames);
 }
 
 // A field value that cannot break out of its line (RFC 9110 section 5.5).

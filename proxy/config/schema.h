@@ -173,6 +173,7 @@ struct Ejection {
   Millis time = 30s;      // times the number of ejections so far
   Millis time_max = 5min;
   uint32_t max_percent = 5000;  // of the group, hundredths of a percent; the last server is never ejected
+  std::vector<uint32_t> retry_after = {503};  // statuses whose Retry-After ejects for as long as it says
   bool operator==(const Ejection&) const = default;
 };
 
@@ -452,6 +453,8 @@ struct Config {
   uint32_t worker_connections = 0;    // 0: from RLIMIT_NOFILE, less 10 percent
   std::vector<Cidr> trusted_proxies;  // whose X-Forwarded-* headers are believed
   std::string via = "banyan";         // our name in Via and Proxy-Status
+  // The field that says how many milliseconds of the deadline are left; empty: none.
+  std::string timeout_header = "Banyan-Timeout-Ms";
   Log log;
   Admin admin;
   Client client;

@@ -171,6 +171,14 @@ Format<std::string> via_name() {
   });
 }
 
+Format<std::string> timeout_header() {
+  return checked<std::string>(text(), [](const std::string& value) {
+    if (!value.empty() && !is_token(value)) return "is not the name of a header field";
+    return is_framing_field(value) || lower(value) == "host" ? "is set by Banyan itself for something else"
+                                                             : "";
+  });
+}
+
 }  // namespace
 
 const Section<Config>& root_section() {
@@ -202,6 +210,10 @@ const Section<Config>& root_section() {
              "Networks of proxies in front, whose X-Forwarded-For and other forwarding fields are believed "
              "and extended; from others they are replaced. \"unix:\" is every peer on a unix socket."),
        field("via", &Config::via, via_name(), "Our name in the fields Via and Proxy-Status."),
+       field("timeout_header", &Config::timeout_header, timeout_header(),
+             "The field by which targets are told how many milliseconds are left for their answer, when the "
+             "route has a deadline. From a peer in trusted_proxies it is believed: its time counts where it "
+             "is shorter than the route's. From others it is replaced. Empty: no such field."),
        include_row(),
        field("log", &Config::log, table(log_section()), "Where logs go."),
        field("admin", &Config::admin, table(admin_section()), "The admin API."),

@@ -100,15 +100,6 @@ Format<std::optional<Rewrite>> rewrite() {
 
 // ---------------------------------------------------------------- header rules, fixed answers, limits
 
-// Fields that frame a message or belong to one connection (RFC 9110 section 7.6.1): rules must not touch
-// them.
-bool is_framing_field(std::string_view name) {
-  static constexpr std::string_view kNames[] = {
-      "connection", "content-length", "keep-alive",        "proxy-connection",
-      "te",         "trailer",        "transfer-encoding", "upgrade"};
-  return std::find(std::begin(kNames), std::end(kNames), lower(name)) != std::end(kNames);
-}
-
 void check_header_rules(const Value& value) {
   constexpr std::string_view kRefusal = "is set by Banyan itself and cannot be changed";
   for (std::string_view key : {"set", "add"}) {

@@ -101,9 +101,13 @@ const Section<UpstreamRetry>& retry_section() {
              "After the first, each on another server if there is one; 0 for none."),
        field("budget", &UpstreamRetry::budget, percent(),
              "Most retries, as a percentage of the requests, so that retries never make an outage worse."),
-       field("backoff", &UpstreamRetry::backoff, duration(Millis(0), 1min),
-             "First pause, random up to this and doubled each time."),
-       field("backoff_max", &UpstreamRetry::backoff_max, duration(Millis(0), 1min), "Longest pause.")},
+       field(
+           "backoff", &UpstreamRetry::backoff, duration(Millis(0), 1min),
+           "Longest pause before an attempt on a server that was asked before, and before every attempt but "
+           "the first two; doubled each time. The pause is random, from nothing to that, and ends before "
+           "the deadline of the route or there is no further attempt."),
+       field("backoff_max", &UpstreamRetry::backoff_max, duration(Millis(0), 1min),
+             "The most it is doubled to.")},
       [](UpstreamRetry& retry, const Value& value) {
         if (retry.backoff > retry.backoff_max) {
           value.at(value.has("backoff") ? "backoff" : "backoff_max")
@@ -111,6 +115,12 @@ const Section<UpstreamRetry>& retry_section() {
         }
       });
   return section;
+}
+
+Format<uint32_t> retry_after_status() {
+  return checked<uint32_t>(integer<uint32_t>(0, 999), [](uint32_t status) {
+    return status == 503 || status == 429 ? "" : "must be 503 or 429";
+  });
 }
 
 const Section<Ejection>& ejection_section() {
@@ -125,7 +135,13 @@ const Section<Ejection>& ejection_section() {
              "How long it is left out the first time; twice as long the second time, three times the third."),
        field("time_max", &Ejection::time_max, duration(1ms), "The longest it is left out."),
        field("max_percent", &Ejection::max_percent, percent(),
-             "Most of the group that is left out at the same time, in percent. The last server never is.")},
+             "Most of the group that is left out at the same time, in percent. The last server never is."),
+       field(
+           "retry_after", &Ejection::retry_after, list(retry_after_status()),
+           "Answers with these statuses, 503 or 429, and Retry-After eject their server at once, for as long "
+           "as it asks, but never longer than time_max. Add 429 only if the servers count all requests "
+           "together: where each client has a limit of its own, one client above it would take servers "
+           "away from all the others. []: Retry-After is not heeded.")},
       [](Ejection& ejection, const Value& value) {
         if (ejection.time > ejection.time_max) {
           value.at(value.has("time") ? "time" : "time_max").error("time must not be above time_max");

@@ -72,10 +72,7 @@ void Exchange::begin() {
 
   const config::Route& rules = route().rules();
   if (rules.max_body > 0) stream_.limit_request_body(rules.max_body);
-  if (rules.deadline.count() > 0 && request().upgrade.empty()) {
-    deadline_ = arrived_ + rules.deadline;
-    deadline_timer_.start_at(deadline_);
-  }
+  if (request().upgrade.empty()) limit_time();
   prepare_fallback();
   open(*decision_.endpoint);
 }
@@ -125,6 +122,14 @@ bool Exchange::answered_here() {
 
 void Exchange::open(const route::Endpoint& endpoint) { session_ = endpoint.handler->open(*this); }
 
+void Exchange::limit_time() {
+  const std::string& field = site_->config->timeout_header;
+  std::optional<Millis> told;
+  if (client().trusted && !field.empty()) told = find_time_left(request().fields, field);
+  limit_.begin(arrived_, route().rules().deadline, told);
+  if (!limit_.none()) deadline_timer_.start_at(limit_.end());
+}
+
 // Native gets its share of the time and what it reads of the body is kept, so that legacy can take over.
 void Exchange::prepare_fallback() {
   if (decision_.rollout) {
@@ -132,7 +137,8 @@ void Exchange::prepare_fallback() {
   }
   if (!may_fall_back(false)) return;
   stream_.keep_request_body(kReplayLimit);
-  if (deadline_ != TimePoint::max()) deadline_timer_.start_at(arrived_ + (deadline_ - arrived_) / 2);
+  limit_.halve();
+  if (!limit_.none()) deadline_timer_.start_at(limit_.due());
 }
 
 const http::RequestHead& Exchange::outbound() {
@@ -143,10 +149,20 @@ const http::RequestHead& Exchange::outbound() {
       withheld = decision_.rollout->plan.force_header;
     }
     make_outbound_head({request(), route(), identity_, stream_.connection().local_port, site_->config->via,
-                        decision_.outcome(), withheld},
+                        decision_.outcome(), withheld, site_->config->timeout_header,
+                        limit_.write_left(front_.here_.loop.now())},
                        *outbound_);
+  } else if (!limit_.none()) {
+    tell_time_left();
   }
   return *outbound_;
+}
+
+// Another attempt has less of it. A rule of the route may have taken the field out, or set another.
+void Exchange::tell_time_left() {
+  for (http::Field& field : outbound_->fields.list()) {
+    if (limit_.is_ours(field.value)) field.value = limit_.write_left(front_.here_.loop.now());
+  }
 }
 
 http::BodyReader& Exchange::request_body() {
@@ -259,6 +275,7 @@ void Exchange::finish_head(http::ResponseHead& head) {
   }
   if (decision_.route) apply_rules(route().rules().response_headers, head.fields);
   status_ = head.status;
+  limit_.extend();
   if (decision_.rollout && (route().rules().stream || is_endless(head))) {
     count_for_rollout(http::StreamEnd::complete, {});
   }
@@ -330,7 +347,7 @@ bool Exchange::may_fall_back(bool nothing_sent) const {
       !decision_.rollout->plan.fallback) {
     return false;
   }
-  if (front_.here_.loop.now() >= deadline_ || !request().upgrade.empty()) return false;
+  if (front_.here_.loop.now() >= limit_.end() || !request().upgrade.empty()) return false;
   if (!stream_.can_rewind_request_body()) return false;
   return nothing_sent || route().rules().retry == config::Route::Retry::always ||
          http::is_idempotent(request().method);
@@ -360,6 +377,7 @@ void Exchange::on_deferred() {
   if (!std::exchange(falling_back_, false)) return;
   session_over_ = false;
   fell_back_ = true;
+  limit_.extend();
   stream_.restart_response_body();
   stream_.rewind_request_body();
   notes_ = {};
@@ -368,9 +386,10 @@ void Exchange::on_deferred() {
 }
 
 void Exchange::on_deadline() {
-  if (front_.here_.loop.now() < deadline_) {  // native's share is over
-    deadline_timer_.start_at(deadline_);
-    if (!stream_.responded() && !session_over_) fall_back(shm::FallbackReason::timeout);
+  if (front_.here_.loop.now() < limit_.end()) {  // native's share is over
+    deadline_timer_.start_at(limit_.end());
+    if (stream_.responded() || session_over_) return;
+    if (!fall_back(shm::FallbackReason::timeout)) limit_.extend();
     return;
   }
   error_ = proxy_error("the route's deadline has passed");

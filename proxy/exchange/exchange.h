@@ -25,6 +25,7 @@
 #include "exchange/identity.h"
 #include "exchange/long_lived.h"
 #include "exchange/site.h"
+#include "exchange/time_limit.h"
 #include "handler/handler.h"
 #include "http/inbound.h"
 #include "route/decide.h"
@@ -49,7 +50,7 @@ class Exchange final : public http::StreamUser, private handler::Call, private L
   const handler::Client& client() const override { return identity_.client(); }
   std::string_view mount() const override;
   TimePoint arrived() const override { return arrived_; }
-  TimePoint deadline() const override { return deadline_; }
+  TimePoint deadline() const override { return limit_.due(); }
   http::BodyReader& request_body() override;
   void leave_continue_to_me() override { continue_left_to_session_ = true; }
   void interim(const http::ResponseHead& head) override { stream_.interim(head); }
@@ -67,6 +68,8 @@ class Exchange final : public http::StreamUser, private handler::Call, private L
   bool refused();
   bool answered_here();
   void open(const route::Endpoint& endpoint);
+  void limit_time();
+  void tell_time_left();
   void prepare_fallback();
   bool may_fall_back(bool nothing_sent) const;
   bool fall_back(shm::FallbackReason reason, bool nothing_sent = false);
@@ -88,7 +91,7 @@ class Exchange final : public http::StreamUser, private handler::Call, private L
   http::InboundStream& stream_;
   Identity identity_;
   TimePoint arrived_;
-  TimePoint deadline_ = TimePoint::max();
+  TimeLimit limit_;
   route::Decision decision_;
   uint64_t random_;
   shm::InFlight::Ticket ticket_;

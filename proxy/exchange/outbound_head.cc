@@ -95,6 +95,10 @@ void make_outbound_head(const OutboundFacts& facts, http::RequestHead& out) {
   if (!facts.withheld.empty()) out.fields.remove(facts.withheld);
   add_forwarded(facts, out.fields);
   add_trace(facts, out.fields);
+  if (!facts.timeout_field.empty()) out.fields.remove(facts.timeout_field);
+  if (!facts.time_left.empty() && !facts.timeout_field.empty()) {
+    out.fields.add(facts.timeout_field, facts.time_left);
+  }
   if (facts.script) {
     for (const auto& [name, value] : facts.script->set_headers) {
       out.fields.remove(name);

@@ -20,11 +20,14 @@ struct OutboundFacts {
   const lua::Outcome* script;  // may be null
   // The field by which trusted clients force a side; from others it does not travel on. Empty: none.
   std::string_view withheld;
+  // The field that says how much time there is, and what it says; empty: none, and none of the client's.
+  std::string_view timeout_field = {};
+  std::string_view time_left = {};
 };
 
 // Fills `out`, whose views point into the facts and its own arena: rewritten path, end-to-end fields,
 // X-Forwarded-For, -Proto, -Host, -Port and X-Real-IP (overwritten unless the peer is trusted), Via (RFC 9110
-// section 7.6.3), X-Request-ID, traceparent, then the script's and the route's field rules.
+// section 7.6.3), X-Request-ID, traceparent, the time left, then the script's and the route's field rules.
 void make_outbound_head(const OutboundFacts& facts, http::RequestHead& out);
 
 // Applies a route's rules: remove, then set, then add. Views into `rules`.

@@ -94,7 +94,8 @@ class Call {
   // How request().path begins by the route's own path: "/live/" for "/live/*", all of it for an exact one,
   // nothing for a regular expression.
   virtual std::string_view mount() const { return {}; }
-  // When the request head arrived, and when the answer must be over (TimePoint::max(): no limit).
+  // When the request head arrived, and when the answer must be over (TimePoint::max(): no limit); before
+  // respond(), on the native side of a rollout whose legacy may stand in, when it must have begun.
   virtual TimePoint arrived() const = 0;
   virtual TimePoint deadline() const = 0;
 

@@ -79,6 +79,12 @@ class H1Outbound final : public event::Disposable,
   // Any byte of the request's body was taken from its pipe: it cannot be sent again.
   bool body_touched() const { return sender_.body_bytes_sent() > 0; }
 
+  // Nothing of the final answer has come, and that is not for want of the request: it was sent whole, or the
+  // connection does not come about.
+  bool waits_for_server() const {
+    return state_ == State::exchange && !responded_ && (connecting_ || securing_ || sender_.finished());
+  }
+
   // Watches an idle connection for its end.
   void keep(Keeper* keeper) { keeper_ = keeper; }
   // Exchanges begun on it.

@@ -63,6 +63,17 @@ bool Ejections::note_failure(const Rules& rules, TimePoint now, bool may_eject) 
   return true;
 }
 
+bool Ejections::set_aside(TimePoint now, TimePoint until) {
+  const uint64_t wanted = shared_millis(until);
+  uint64_t before = words_->ejected_until.load(std::memory_order_relaxed);
+  while (before < wanted) {
+    if (words_->ejected_until.compare_exchange_weak(before, wanted, std::memory_order_relaxed)) {
+      return of_shared(before) <= now;
+    }
+  }
+  return false;
+}
+
 // Looks before it writes: nearly always there is nothing to write, and the line stays in everybody's cache.
 void Ejections::note_success(const Rules& rules, TimePoint now) {
   if (words_->failures.load(std::memory_order_relaxed) != 0) {

@@ -54,6 +54,9 @@ class Ejections {
   // failure at the same time one is told so. `may_eject` false: only counted.
   bool note_failure(const Rules& rules, TimePoint now, bool may_eject);
   void note_success(const Rules& rules, TimePoint now);
+  // The server itself asks to be left alone: ejected up to that time at least. True if it was not ejected
+  // before.
+  bool set_aside(TimePoint now, TimePoint until);
   bool ejected(TimePoint now) const { return until() > now; }
   // The end of the last ejection; the clock's beginning if there was none.
   TimePoint until() const;

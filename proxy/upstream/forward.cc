@@ -36,6 +36,10 @@ class ForwardSession final : public handler::Session, private H1Outbound::User, 
 
   ~ForwardSession() override {
     group_->stop_waiting(*this);
+    // The call's time was over before a time-out of the connection's own: no less the server's fault.
+    if (lease_ && lease_.connection().waits_for_server() && loop_.now() >= call_.deadline()) {
+      group_->note_failure(lease_.server(), take_pass());
+    }
     if (pass_) group_->abandon(*pass_);
   }
 
@@ -114,6 +118,7 @@ class ForwardSession final : public handler::Session, private H1Outbound::User, 
     group_->here()
         .counters.counter(shm::Metric::upstream_requests, lease_.server().number(), head.status)
         .add();
+    group_->note_answer(lease_.server(), head);
     responded_ = true;
     call_.respond(head);
   }
@@ -140,8 +145,8 @@ class ForwardSession final : public handler::Session, private H1Outbound::User, 
     }
     Group::Tried place = group_->place_of(server);
     lease_.end();
-    if (responded_) return call_.fail(error);
-    if (!may_retry(error, body_touched)) return call_.fail(error);
+    const Millis wait = stale ? Millis(0) : pause_before_retry(tried_ | place);
+    if (responded_ || !may_retry(error, body_touched, wait)) return call_.fail(error);
 
     ++call_.notes().retries;
     auto reason = error.nothing_sent ? shm::RetryReason::connect : shm::RetryReason::reset;
@@ -153,11 +158,12 @@ class ForwardSession final : public handler::Session, private H1Outbound::User, 
       tried_ |= place;
     }
     ++attempts_;
-    if (!stale && group_->servers().size() == 1) return pause();
-    attempt();
+    if (wait.count() == 0) return attempt();
+    pausing_ = true;
+    timer_.start(wait);
   }
 
-  bool may_retry(const Error& error, bool body_touched) {
+  bool may_retry(const Error& error, bool body_touched, Millis wait) {
     if (error.fault == Fault::client || body_touched || call_.retry() == handler::Retry::off) return false;
     // Something of an answer was received: another attempt might be a second execution that somebody has
     // seen.
@@ -166,18 +172,20 @@ class ForwardSession final : public handler::Session, private H1Outbound::User, 
     if (attempts_ >= group_->settings().retry.attempts) return false;
     bool harmless = error.nothing_sent || call_.retry() == handler::Retry::always ||
                     http::is_idempotent(call_.request().method);
-    if (!harmless || loop_.now() >= call_.deadline() || (!pass_ && !group_->breaker_admits())) return false;
+    if (!harmless || loop_.now() + wait >= call_.deadline()) return false;
+    if (!pass_ && !group_->breaker_admits()) return false;
     if (group_->retry_budget().take()) return true;
     group_->here().counters.counter(shm::Metric::upstream_retries_refused, group_->number()).add();
     return false;
   }
 
-  void pause() {
-    Millis longest = std::min(group_->settings().retry.backoff * (1 << std::min(attempts_ - 1, 10u)),
-                              group_->settings().retry.backoff_max);
-    pausing_ = true;
-    auto range = static_cast<uint64_t>(std::max<int64_t>(longest.count(), 0)) + 1;
-    timer_.start(Millis(static_cast<int64_t>(group_->random().below(range))));
+  // Another server is asked at once, but only the first time: who goes through a whole group without rest
+  // makes its trouble worse. Full jitter, so that requests that failed together do not come back together.
+  Millis pause_before_retry(Group::Tried tried) {
+    if (attempts_ == 0 && group_->has_untried(tried)) return Millis(0);
+    const config::UpstreamRetry& rules = group_->settings().retry;
+    const Millis longest = std::min(rules.backoff * (1 << std::min(attempts_, 10u)), rules.backoff_max);
+    return Millis(static_cast<int64_t>(group_->random().below(static_cast<uint64_t>(longest.count()) + 1)));
   }
 
   // attempt() runs inside Handler::open(), where the call must not be failed from below.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "http/retry_after.h"
 #include "net/connect_socket.h"
 
 namespace banyan::upstream {
@@ -116,6 +117,14 @@ Group::Tried Group::place_of(const Server& server) const {
     if (servers_[i].get() == &server) return Tried{1} << i;
   }
   return 0;
+}
+
+bool Group::has_untried(Tried tried) const {
+  for (size_t i = 0; i < servers_.size(); ++i) {
+    const bool was_tried = i < 64 && (tried >> i & 1);
+    if (!was_tried && servers_[i]->has_address() && servers_[i]->allowed()) return true;
+  }
+  return false;
 }
 
 // Fills usable_; false if there is none. Those with a place free are preferred to those without.
@@ -360,6 +369,19 @@ void Group::note_failure(Server& server, const shm::Breaker::Pass& pass) {
 void Group::note_success(Server& server, const shm::Breaker::Pass& pass) {
   server.note_success(settings_.ejection, here_.loop.now());
   note(pass, true);
+}
+
+// The same bounds as for those that we eject ourselves.
+void Group::note_answer(Server& server, const http::ResponseHead& head) {
+  const auto& heeded = settings_.ejection.retry_after;
+  if (std::find(heeded.begin(), heeded.end(), static_cast<uint32_t>(head.status)) == heeded.end()) return;
+  const auto asked = http::parse_retry_after(head.fields.get(http::FieldId::retry_after), here_.loop.wall());
+  if (!asked || asked->count() == 0 || !may_eject(server)) return;
+  const TimePoint now = here_.loop.now();
+  const Millis time = std::min<Millis>(*asked, settings_.ejection.time_max);
+  if (!server.set_aside(now, now + time)) return;
+  LOG(notice, "upstream {}: server {} answered {} and is left alone for {} s, as it asks", settings_.name,
+      server.name(), head.status, std::chrono::ceil<std::chrono::seconds>(time).count());
 }
 
 // ---- the circuit breaker

@@ -96,6 +96,10 @@ class Group final : private http::H1Outbound::Keeper {
   void note_failure(Server& server, const shm::Breaker::Pass& pass);
   void note_success(Server& server, const shm::Breaker::Pass& pass);
   void abandon(const shm::Breaker::Pass& pass);
+  // An answer of the server's came: heeds its Retry-After, if the status is one that is heeded.
+  void note_answer(Server& server, const http::ResponseHead& head);
+  // There is a server left for a request that was tried on those.
+  bool has_untried(Tried tried) const;
   RetryBudget& retry_budget() { return retry_budget_; }
   Random& random() { return random_; }
   const Surroundings& here() const { return here_; }

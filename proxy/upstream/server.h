@@ -49,6 +49,8 @@ class Server {
   // when this one ejected the server.
   bool note_failure(const config::Ejection& rules, TimePoint now, bool may_eject);
   void note_success(const config::Ejection& rules, TimePoint now);
+  // It asks to be left alone up to that time. True if it was not ejected before.
+  bool set_aside(TimePoint now, TimePoint until) { return ejections_.set_aside(now, until); }
 
   // Its part of the traffic against that of the others, never 0: the weight, less while it starts slowly.
   int64_t share() const { return share_; }

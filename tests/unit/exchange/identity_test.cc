@@ -84,17 +84,30 @@ class OutboundHeadTest : public IdentityTest {
     rules.reply = config::Reply{};
     route_ = std::move(*route::Route::make(rules, 1, NoTargets()));
     identity_.emplace(head_, ip(peer), false, std::string_view(), trusted_, random_);
-    make_outbound_head({head_, *route_, *identity_, 8080, "banyan", nullptr, {}}, out_);
+    make_outbound_head(
+        {head_, *route_, *identity_, 8080, "banyan", nullptr, {}, "Banyan-Timeout-Ms", time_left_}, out_);
     return out_;
   }
   std::string_view get(std::string_view name) {
     const http::Field* field = out_.fields.find(name);
     return field ? field->value : "(absent)";
   }
+  std::string_view time_left_;
   std::unique_ptr<route::Route> route_;
   std::optional<Identity> identity_;
   http::RequestHead out_;
 };
+
+TEST_F(OutboundHeadTest, TimeLeftIsOursAloneAndRulesMayTakeItOut) {
+  head_.fields.add("banyan-timeout-ms", "99");
+  EXPECT_FALSE(make("192.0.2.1").fields.find("Banyan-Timeout-Ms"));
+  time_left_ = "1500";
+  make("192.0.2.1");
+  EXPECT_EQ(get("Banyan-Timeout-Ms"), "1500");
+  config::Route rules;
+  rules.request_headers.remove = {"Banyan-Timeout-Ms"};
+  EXPECT_FALSE(make("192.0.2.1", rules).fields.find("Banyan-Timeout-Ms"));
+}
 
 TEST_F(OutboundHeadTest, ForwardedFieldsOfUntrustedPeersAreReplaced) {
   for (const char* name : {"X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port",

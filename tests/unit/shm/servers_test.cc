@@ -62,6 +62,20 @@ TEST_F(ServersTest, NeverWithoutAnyFailuresAllowed) {
   for (int i = 0; i < 100; ++i) EXPECT_FALSE(server.note_failure({}, now_, true));
 }
 
+TEST_F(ServersTest, AServerThatAsksForItIsSetAsideForAllWorkers) {
+  Ejections one(segment_, 7), other(segment_, 7);
+  EXPECT_TRUE(one.set_aside(now_, now_ + 30s));
+  EXPECT_TRUE(other.ejected(now_ + 29s));
+  EXPECT_FALSE(other.set_aside(now_, now_ + 10s)) << "never shorter";
+  EXPECT_FALSE(other.set_aside(now_, now_ + 40s)) << "was already";
+  EXPECT_TRUE(one.ejected(now_ + 39s));
+  EXPECT_FALSE(one.ejected(now_ + 40s));
+  EXPECT_TRUE(one.set_aside(now_ + 40s, now_ + 50s));
+  for (int i = 0; i < 2; ++i) one.note_failure(rules_, now_ + 50s, true);
+  EXPECT_TRUE(one.note_failure(rules_, now_ + 50s, true));
+  EXPECT_EQ(one.until(), now_ + 60s) << "no ejection of ours was counted";
+}
+
 TEST_F(ServersTest, LoadIsTheSumOverWorkers) {
   ServerLoad one(segment_, worker_slot(0), 7), other(segment_, worker_slot(1), 7);
   EXPECT_TRUE(one.enter(3));
