@@ -2,8 +2,8 @@
 #include <fmt/format.h>
 
 #include "base/check.h"
+#include "base/json_text.h"
 #include "handlers/batch_fetch/answer.h"
-#include "handlers/batch_fetch/json_text.h"
 
 namespace banyan::handlers {
 namespace {

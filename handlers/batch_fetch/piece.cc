@@ -4,7 +4,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include "handlers/batch_fetch/json_text.h"
+#include "base/base64.h"
+#include "base/json_text.h"
+#include "base/utf8.h"
 
 namespace banyan::handlers {
 namespace {
@@ -42,8 +44,9 @@ PieceParts read_members(std::string_view members) {
   parts.content_type = object.value("content_type", "");
   parts.etag = object.value("etag", "");
   parts.code = object.value("code", "");
-  parts.body = object.contains("body_base64") ? read_base64(object["body_base64"].get<std::string>())
-                                              : object.value("body", "");
+  parts.body = object.contains("body_base64")
+                   ? read_base64(object["body_base64"].get<std::string>()).value_or("")
+                   : object.value("body", "");
   return parts;
 }
 

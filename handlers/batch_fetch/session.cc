@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "handlers/batch_fetch/json_text.h"
+#include "base/json_text.h"
 
 namespace banyan::handlers {
 

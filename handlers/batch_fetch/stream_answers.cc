@@ -2,9 +2,9 @@
 #include <fmt/format.h>
 
 #include "base/check.h"
+#include "base/json_text.h"
 #include "base/random.h"
 #include "handlers/batch_fetch/answer.h"
-#include "handlers/batch_fetch/json_text.h"
 #include "handlers/batch_fetch/sigv4.h"
 
 namespace banyan::handlers {

@@ -2,14 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
+#include <algorithm>
 
-#include "handlers/batch_fetch/json_text.h"
+#include "base/json_text.h"
 
 namespace banyan::handlers {
 namespace {
-
-using Json = nlohmann::json;
 
 // The JSON members of an answer, each with a comma before it.
 std::string members(std::string_view channel, std::string_view id) {
@@ -26,90 +24,79 @@ void append_object(std::string& out, std::string_view type, std::string_view jso
   append_ws_text(out, fmt::format("{{\"type\":\"{}\"{}}}", type, json));
 }
 
-// A member that must be a string if it is there.
-bool read_text(const Json& object, const char* name, std::string& text, CommandError& error) {
-  const auto found = object.find(name);
-  if (found == object.end()) return true;
-  if (!found->is_string()) {
-    error.detail = fmt::format("\"{}\" must be a string", name);
-    return false;
-  }
-  text = found->get<std::string>();
-  return true;
+// Where parse_command() looks for what.
+enum Member : size_t { kType, kId, kChannel, kSince, kEvent };
+using Members = std::array<JsonMember, kEvent + kEventMembers.size()>;
+
+Members wanted_members() {
+  Members members = {JsonMember{"type"}, {"id"}, {"channel"}, {"since"}};
+  std::ranges::copy(kEventMembers, members.begin() + kEvent);
+  return members;
 }
 
-bool read_type(const Json& object, Command& command, CommandError& error) {
-  std::string type;
-  if (!read_text(object, "type", type, error)) return false;
-  if (type == "subscribe") {
-    command.type = Command::Type::subscribe;
-  } else if (type == "unsubscribe") {
-    command.type = Command::Type::unsubscribe;
-  } else if (type == "publish") {
-    command.type = Command::Type::publish;
-  } else if (type == "ping") {
-    command.type = Command::Type::ping;
-  } else {
-    error.detail = "\"type\" must be subscribe, unsubscribe, publish or ping";
-    return false;
-  }
-  return true;
+bool is_id(std::string_view value) {
+  return !value.empty() && (value[0] == '"' || value[0] == '-' || (value[0] >= '0' && value[0] <= '9'));
 }
 
-bool read_since(const Json& object, Command& command, CommandError& error) {
-  std::string since;
-  if (!read_text(object, "since", since, error)) return false;
-  if (since.empty()) return true;
-  command.since = {true, since == "first", shm::parse_event_id(since)};
-  if (!command.since.after && !command.since.from_first) {
-    error.detail = "\"since\" must be epoch:offset, as events say it, or \"first\"";
-    return false;
-  }
-  return true;
+Result<Command::Type> read_type(const JsonMember& found) {
+  const Result<std::string> type = read_text_member(found);
+  if (!type.ok()) return type.error();
+  if (*type == "subscribe") return Command::Type::subscribe;
+  if (*type == "unsubscribe") return Command::Type::unsubscribe;
+  if (*type == "publish") return Command::Type::publish;
+  if (*type == "ping") return Command::Type::ping;
+  return client_error(400, "\"type\" must be subscribe, unsubscribe, publish or ping");
 }
 
-bool read_data(const Json& object, Command& command, CommandError& error) {
-  if (!read_text(object, "key", command.key, error)) return false;
-  const auto data = object.find("data");
-  if (data != object.end()) {
-    command.kind = data->is_string() ? shm::EventKind::text : shm::EventKind::json;
-    command.data = data->is_string() ? data->get<std::string>() : data->dump();
+Result<std::string> read_channel(const JsonMember& found) {
+  Result<std::string> channel = read_text_member(found);
+  if (!channel.ok()) return channel;
+  if (const char* problem = channel_name_problem(*channel)) return client_error(400, problem);
+  return channel;
+}
+
+Result<Resume> read_since(const JsonMember& found) {
+  const Result<std::string> since = read_text_member(found);
+  if (!since.ok()) return since.error();
+  if (since->empty()) return Resume();
+  const Resume resume{true, *since == "first", shm::parse_event_id(*since)};
+  if (!resume.after && !resume.from_first) {
+    return client_error(400, "\"since\" must be epoch:offset, as events say it, or \"first\"");
+  }
+  return resume;
+}
+
+// Moves what was read to its place. False: there is a problem.
+template <class T>
+bool store(Result<T> read, T& place, CommandError& error) {
+  if (read.ok()) {
+    place = *std::move(read);
     return true;
   }
-  std::string base64;
-  if (!read_text(object, "data_base64", base64, error)) return false;
-  command.kind = shm::EventKind::binary;
-  command.data = read_base64(base64);
-  if (!object.contains("data_base64") || (command.data.empty() && !base64.empty())) {
-    error.detail = "there is no \"data\", nor \"data_base64\"";
-    return false;
-  }
-  return true;
+  error.status = read.error().status;
+  error.detail = read.error().message;
+  return false;
 }
 
-bool read_command(const Json& object, Command& command, CommandError& error) {
-  if (!read_type(object, command, error)) return false;
+bool read_command(const Members& found, Command& command, CommandError& error) {
+  if (!store(read_type(found[kType]), command.type, error)) return false;
   if (command.type == Command::Type::ping) return true;
-  if (!read_text(object, "channel", command.channel, error)) return false;
-  if (const char* problem = channel_name_problem(command.channel)) {
-    error.detail = problem;
-    return false;
-  }
-  if (command.type == Command::Type::subscribe) return read_since(object, command, error);
-  return command.type != Command::Type::publish || read_data(object, command, error);
+  if (!store(read_channel(found[kChannel]), command.channel, error)) return false;
+  if (command.type == Command::Type::subscribe) return store(read_since(found[kSince]), command.since, error);
+  if (command.type == Command::Type::unsubscribe) return true;
+  return store(read_event_members(std::span(found).subspan<kEvent>()), command.event, error);
 }
 
 }  // namespace
 
 bool parse_command(std::string_view text, Command& command, CommandError& error) {
-  const Json object = Json::parse(text, nullptr, false);
-  if (!object.is_object()) {
-    error.detail = "a message must be a JSON object";
+  Members found = wanted_members();
+  if (!find_json_members(text, found)) {
+    error.detail = fmt::format("a message must be a JSON object of at most {} levels", kDeepestJson);
     return false;
   }
-  const auto id = object.find("id");
-  if (id != object.end() && (id->is_string() || id->is_number())) command.id = error.id = id->dump();
-  return read_command(object, command, error);
+  if (is_id(found[kId].value)) command.id = error.id = found[kId].value;
+  return read_command(found, command, error);
 }
 
 void append_subscribed(std::string& out, const HubChannel& channel, uint64_t after, std::string_view id) {
@@ -122,10 +109,11 @@ void append_answer(std::string& out, std::string_view type, std::string_view cha
   append_object(out, type, members(channel, id));
 }
 
-void append_published(std::string& out, std::string_view channel, shm::EventId event, std::string_view id) {
-  append_object(
-      out, "published",
-      fmt::format("{},\"epoch\":{},\"offset\":{}", members(channel, id), event.epoch, event.offset));
+void append_published(std::string& out, std::string_view channel, const PublishAnswer& answer,
+                      std::string_view id) {
+  append_object(out, "published",
+                fmt::format("{},\"epoch\":{},\"offset\":{}{}", members(channel, id), answer.id.epoch,
+                            answer.id.offset, answer.repeated ? ",\"repeated\":true" : ""));
 }
 
 void append_error(std::string& out, const CommandError& error) {

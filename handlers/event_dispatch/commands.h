@@ -19,6 +19,8 @@
 #include "base/result.h"
 #include "handlers/event_dispatch/channel_book.h"
 #include "handlers/event_dispatch/channel_names.h"
+#include "handlers/event_dispatch/event_members.h"
+#include "handlers/event_dispatch/publisher.h"
 
 namespace banyan::handlers {
 
@@ -28,9 +30,7 @@ struct Command {
   std::string id;       // as JSON; empty: none was given
   std::string channel;  // checked
   Resume since;
-  shm::EventKind kind = shm::EventKind::text;
-  std::string data;
-  std::string key;
+  EventMembers event;  // of publish
 };
 
 struct CommandError {
@@ -45,7 +45,9 @@ bool parse_command(std::string_view text, Command& command, CommandError& error)
 // Answers, each a whole frame to the end of `out`.
 void append_subscribed(std::string& out, const HubChannel& channel, uint64_t after, std::string_view id);
 void append_answer(std::string& out, std::string_view type, std::string_view channel, std::string_view id);
-void append_published(std::string& out, std::string_view channel, shm::EventId event, std::string_view id);
+// {"type":"published","channel":"x","offset":3,"epoch":7}, and "repeated":true for a repeat.
+void append_published(std::string& out, std::string_view channel, const PublishAnswer& answer,
+                      std::string_view id);
 void append_error(std::string& out, const CommandError& error);
 
 }  // namespace banyan::handlers

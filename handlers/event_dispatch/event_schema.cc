@@ -3,16 +3,14 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <nlohmann/json.hpp>
 #include <optional>
 
+#include "base/json.h"
 #include "config/date_time.h"
 #include "config/formats.h"
 
 namespace banyan::handlers {
 namespace {
-
-using nlohmann::json;
 
 struct TypeRow {
   EventFieldType type;
@@ -40,22 +38,25 @@ constexpr bool in_order() {
 }
 static_assert(in_order());
 
-bool has_type(const json& value, EventFieldType type) {
+bool is_number(std::string_view value) { return value[0] == '-' || (value[0] >= '0' && value[0] <= '9'); }
+
+// `value` is JSON.
+bool has_type(std::string_view value, EventFieldType type) {
   switch (type) {
     case EventFieldType::string:
-      return value.is_string();
+      return value[0] == '"';
     case EventFieldType::integer:
-      return value.is_number_integer();
+      return is_number(value) && value.find_first_of(".eE") == value.npos;
     case EventFieldType::number:
-      return value.is_number();
+      return is_number(value);
     case EventFieldType::boolean:
-      return value.is_boolean();
+      return value == "true" || value == "false";
     case EventFieldType::time:
-      return value.is_string() && config::parse_date_time(value.get_ref<const std::string&>()).ok();
+      return value[0] == '"' && config::parse_date_time(json_text(value)).ok();
     case EventFieldType::object:
-      return value.is_object();
+      return value[0] == '{';
     case EventFieldType::array:
-      return value.is_array();
+      return value[0] == '[';
     case EventFieldType::any:
       return true;
   }
@@ -98,14 +99,17 @@ std::string print_schema(const EventSchema& schema) {
   return text.empty() ? "" : fmt::format("{{ {} }}", text);
 }
 
-std::optional<FieldProblem> check_field(const EventField& field, const json& event) {
-  const auto found = event.find(field.name);
-  if (found == event.end() || (found->is_null() && field.type != EventFieldType::any)) {
+// Null: it fits.
+std::optional<std::string> problem_of(const EventField& field, const JsonMember& found) {
+  // Readers differ in which of them they take.
+  if (found.twice) return "is there twice";
+  const bool missing = found.value.empty();
+  if (missing || (found.value == "null" && field.type != EventFieldType::any)) {
     if (field.optional) return std::nullopt;
-    return FieldProblem{field.name, found == event.end() ? "is missing" : "must not be null"};
+    return missing ? "is missing" : "must not be null";
   }
-  if (has_type(*found, field.type)) return std::nullopt;
-  return FieldProblem{field.name, fmt::format("must be {}", row_of(field.type).article)};
+  if (has_type(found.value, field.type)) return std::nullopt;
+  return fmt::format("must be {}", row_of(field.type).article);
 }
 
 }  // namespace
@@ -113,12 +117,15 @@ std::optional<FieldProblem> check_field(const EventField& field, const json& eve
 config::Format<EventSchema> event_schema() { return {"table of strings", read_schema, print_schema}; }
 
 std::vector<FieldProblem> check_event(const EventSchema& schema, std::string_view text) {
-  const json event = json::parse(text, nullptr, false);
-  if (event.is_discarded()) return {{"", "is not JSON"}};
-  if (!event.is_object()) return {{"", "must be a JSON object"}};
+  std::vector<JsonMember> found;
+  for (const EventField& field : schema) found.push_back({field.name});
+  if (!find_json_members(text, found)) {
+    return {{"", is_json(text) ? "must be a JSON object"
+                               : fmt::format("is not JSON of at most {} levels", kDeepestJson)}};
+  }
   std::vector<FieldProblem> problems;
-  for (const EventField& field : schema) {
-    if (auto problem = check_field(field, event)) problems.push_back(*std::move(problem));
+  for (size_t i = 0; i < schema.size(); ++i) {
+    if (auto problem = problem_of(schema[i], found[i])) problems.push_back({schema[i].name, *problem});
   }
   return problems;
 }

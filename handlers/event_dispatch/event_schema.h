@@ -29,7 +29,7 @@ struct FieldProblem {
   std::string detail;
 };
 // What is wrong with the event, a JSON text; empty if it fits. Fields that the schema does not name may be
-// there. Times are those of RFC 3339.
+// there; one that it names may not be there twice. Times are those of RFC 3339.
 std::vector<FieldProblem> check_event(const EventSchema& schema, std::string_view json);
 
 }  // namespace banyan::handlers

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "handlers/batch_fetch/json_text.h"
+#include "base/json_text.h"
 
 namespace banyan::handlers {
 namespace {

@@ -7,14 +7,13 @@
 
 #include "event/deferred.h"
 #include "event/loop.h"
-#include "handlers/event_dispatch/batch_line.h"
+#include "handlers/event_dispatch/event_members.h"
 
 namespace banyan::handlers {
 namespace {
 
 using namespace std::chrono_literals;
 
-constexpr size_t kLongestKey = 255;
 // How long a batch may keep others waiting.
 constexpr Duration kSlice = 1ms;
 constexpr std::string_view kLines = "application/x-ndjson";
@@ -34,7 +33,7 @@ std::optional<std::string_view> repeat_key(const http::Fields& fields) {
     if (!key.empty()) return std::nullopt;
     key = field.value;
     if (key.size() >= 2 && key.front() == '"' && key.back() == '"') key = key.substr(1, key.size() - 2);
-    if (key.empty() || key.size() > kLongestKey) return std::nullopt;
+    if (key.empty() || key.size() > kLongestRepeatKey) return std::nullopt;
   }
   return key;
 }
@@ -178,14 +177,13 @@ class BatchPublish final : public PublishSession {
     PublishAnswer judged;
     if (!line.ok()) {
       judged = refusal(line.error().status, line.error().message);
-    } else if (line->key.size() > kLongestKey) {
-      judged = refusal(400, "\"key\" is longer than 255 bytes");
     } else {
       channel = line->channel;
       judged = means_.judge(channel);
     }
     if (judged.ok()) {
-      return means_.publisher.publish({channel, line->kind, line->data, line->key, call_.client().ip});
+      const EventMembers& event = line->event;
+      return means_.publisher.publish({channel, event.kind, event.data, event.key, call_.client().ip});
     }
     means_.publisher.note_refused(judged.status);
     return judged;

@@ -2,11 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
+#include "base/json.h"
+#include "base/json_text.h"
 #include "base/stable_hash.h"
+#include "base/utf8.h"
 #include "event/loop.h"
-#include "handlers/batch_fetch/json_text.h"
 #include "http/head.h"
 
 namespace banyan::handlers {
@@ -30,6 +30,9 @@ PublishResult result_of(int status) {
       return PublishResult::invalid;
   }
 }
+
+constexpr std::string_view kNotJson = "the body is not JSON of at most 512 levels";
+static_assert(kDeepestJson == 512);
 
 PublishAnswer refusal(int status, std::string detail) {
   PublishAnswer answer;
@@ -153,7 +156,7 @@ BodyKind body_kind(std::string_view content_type, std::string_view body, bool ha
   const std::string type = media_type(content_type);
   if (has_schema) return {EventKind::json, {}};  // which check_event() will find out
   if (type == "application/json" || type.ends_with("+json")) {
-    return {EventKind::json, nlohmann::json::accept(body) ? "" : "the body is not JSON"};
+    return {EventKind::json, is_json(body) ? "" : kNotJson};
   }
   if (type.starts_with("text/")) return {EventKind::text, is_utf8(body) ? "" : "the body is not UTF-8"};
   const bool unsaid = type.empty() || type == "application/x-www-form-urlencoded";

@@ -22,6 +22,9 @@ struct PublishLimits {
   config::Rate rate;   // of each publisher; count 0: no limit
 };
 
+// Of a key of repeats, in bytes, whichever way it comes.
+inline constexpr size_t kLongestRepeatKey = 255;
+
 struct NewEvent {
   std::string_view channel;  // REQUIRES: channel_name_problem() is null
   shm::EventKind kind = shm::EventKind::text;

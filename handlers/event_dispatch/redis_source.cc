@@ -6,9 +6,10 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "base/log.h"
+#include "base/utf8.h"
 #include "event/loop.h"
-#include "handlers/batch_fetch/json_text.h"
 
 namespace banyan::handlers {
 namespace {
@@ -40,7 +41,7 @@ const std::string* find_field(const std::vector<std::pair<std::string, std::stri
 // What a text of a stream is, which has no Content-Type.
 shm::EventKind kind_of(std::string_view data) {
   const bool structured = data.starts_with('{') || data.starts_with('[');
-  if (structured && nlohmann::json::accept(data)) return shm::EventKind::json;
+  if (structured && is_json(data)) return shm::EventKind::json;
   return is_utf8(data) ? shm::EventKind::text : shm::EventKind::binary;
 }
 

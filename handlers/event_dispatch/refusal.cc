@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "handlers/batch_fetch/json_text.h"
+#include "base/json_text.h"
 
 namespace banyan::handlers {
 namespace {

@@ -124,6 +124,8 @@ void Subscriber::on_message(bool text, std::string_view payload) {
       error.detail = "messages must be text";
     } else if (parse_command(payload, command, error)) {
       return on_command(command);
+    } else if (command.type == Command::Type::publish) {
+      hub_->publisher().note_refused(error.status);
     }
     std::string answer;
     append_error(answer, error);
@@ -136,6 +138,7 @@ void Subscriber::on_message(bool text, std::string_view payload) {
     failed_ = true;
     return close(http::WsClose::policy_violation, done.detail, shm::EventClose::protocol);
   }
+  hub_->publisher().note_refused(403);
   failed_ = true;
   close(http::WsClose::policy_violation, "publishing is not allowed here", shm::EventClose::protocol);
 }
@@ -153,12 +156,14 @@ bool Subscriber::may_publish(std::string_view channel) const {
 
 void Subscriber::publish(const Command& command, std::string& answer) {
   if (!may_publish(command.channel)) {
+    hub_->publisher().note_refused(403);
     return append_error(answer, {command.id, 403, "publishing is not allowed here"});
   }
+  const EventMembers& event = command.event;
   const PublishAnswer done =
-      hub_->publisher().publish({command.channel, command.kind, command.data, command.key, {}});
+      hub_->publisher().publish({command.channel, event.kind, event.data, event.key, {}});
   if (done.ok()) {
-    append_published(answer, command.channel, done.id, command.id);
+    append_published(answer, command.channel, done, command.id);
   } else {
     append_error(answer, {command.id, done.status, problem_text(done)});
   }

@@ -2,7 +2,7 @@
 // because this worker was too slow for the log.
 #include <fmt/format.h>
 
-#include "handlers/batch_fetch/json_text.h"
+#include "base/json_text.h"
 #include "handlers/event_dispatch/commands.h"
 #include "handlers/event_dispatch/hub.h"
 #include "handlers/event_dispatch/subscriber.h"

@@ -5,7 +5,8 @@
 #include <algorithm>
 #include <iterator>
 
-#include "handlers/batch_fetch/json_text.h"
+#include "base/base64.h"
+#include "base/json_text.h"
 #include "http/ws_frame.h"
 
 namespace banyan::handlers {

@@ -46,4 +46,9 @@ bool Utf8Check::begin(uint8_t lead) {
   return true;
 }
 
+bool is_utf8(std::string_view text) {
+  Utf8Check check;
+  return check.add(text) && check.complete();
+}
+
 }  // namespace banyan

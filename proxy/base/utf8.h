@@ -1,5 +1,5 @@
-// UTF-8 (RFC 3629) checked as it arrives: in parts of any size, and wrong as soon as no further byte could
-// mend it.
+// UTF-8 (RFC 3629) checked, as it arrives too: in parts of any size, and wrong as soon as no further byte
+// could mend it.
 #pragma once
 
 #include <cstdint>
@@ -22,5 +22,8 @@ class Utf8Check {
   uint8_t missing_ = 0;               // bytes of the character under way that are still to come
   uint8_t low_ = 0x80, high_ = 0xbf;  // of the next one
 };
+
+// True for a whole text of well-formed UTF-8.
+bool is_utf8(std::string_view text);
 
 }  // namespace banyan

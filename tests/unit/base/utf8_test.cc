@@ -16,11 +16,6 @@ std::string encode(uint32_t code) {
   return {static_cast<char>(0xf0 | code >> 18), tail(12), tail(6), tail(0)};
 }
 
-bool is_utf8(std::string_view text) {
-  Utf8Check check;
-  return check.add(text) && check.complete();
-}
-
 TEST(Utf8Check, EveryCodePoint) {
   for (uint32_t code = 0; code < 0x120000; ++code) {
     const bool valid = code < 0x110000 && !(code >= 0xd800 && code < 0xe000);
@@ -60,6 +55,20 @@ TEST(Utf8Check, CutAnywhere) {
     EXPECT_EQ(check.complete(), cut == text.size() || (text[cut] & 0xc0) != 0x80) << cut;
     ASSERT_TRUE(check.add(std::string_view(text).substr(cut)));
     EXPECT_TRUE(check.complete());
+  }
+}
+
+TEST(Utf8Check, WholeTexts) {
+  for (const char* good :
+       {"", "plain", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xee\x80\x80", "\xef\xbf\xbf",
+        "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf", "12345678\xc3\xa4"}) {
+    EXPECT_TRUE(is_utf8(good)) << good;
+  }
+  EXPECT_TRUE(is_utf8(std::string_view("a\0b", 3)));
+  for (const char* bad : {"\x80", "\xc0\x80", "\xc1\xbf", "\xc2", "\xc2\x41", "\xe0\x9f\xbf", "\xe0\xa0",
+                          "\xed\xa0\x80", "\xed\xbf\xbf", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80",
+                          "\xf5\x80\x80\x80", "\xff", "12345678\xff", "1234567\xe2\x82", "\xf0\x9f\x8c"}) {
+    EXPECT_FALSE(is_utf8(bad)) << ::testing::PrintToString(std::string(bad));
   }
 }
 

@@ -213,6 +213,32 @@ TEST_F(EventDispatchTest, AnUnknownSubprotocolIsAcceptedAsPlain) {
 
 // ---------------------------------------------------------------- banyan.v1
 
+TEST_F(EventDispatchTest, ARepeatedCommandIsAnsweredWithTheFirstEvent) {
+  make("websocket_publish = true\nmax_message = \"64k\"");
+  auto client = join(websocket("x", {}, "banyan.v1"));
+  const std::string command = R"({"type":"publish","channel":"y","data":{"b":1, "a":2},"key":"k"})";
+  client->say(command);
+  client->say(command);
+  ASSERT_TRUE(client->wait_for_messages(3));
+  const std::string first = client->messages()[1], again = client->messages()[2];
+  EXPECT_EQ(again, first.substr(0, first.size() - 1) + ",\"repeated\":true}");
+  client->say(R"({"type":"publish","channel":"y"})");
+  ASSERT_TRUE(client->wait_for_messages(4));
+  EXPECT_EQ(metric(shm::Metric::events_published, shm::PublishResult::repeated), 1u);
+  EXPECT_EQ(metric(shm::Metric::events_published, shm::PublishResult::invalid), 1u);
+}
+
+TEST_F(EventDispatchTest, PublishingThatIsNotAllowedIsCounted) {
+  make();
+  auto client = join(websocket("x", {}, "banyan.v1")), plain = join(websocket("x"));
+  client->say(R"({"type":"publish","channel":"x","data":1})");
+  EXPECT_TRUE(client->wait_for("\"status\":403"));
+  EXPECT_EQ(metric(shm::Metric::events_published, shm::PublishResult::unauthorized), 1u);
+  plain->say("hello");
+  EXPECT_EQ(plain->close_code(), 1008);
+  EXPECT_EQ(metric(shm::Metric::events_published, shm::PublishResult::unauthorized), 2u);
+}
+
 TEST_F(EventDispatchTest, EnvelopesSayWhereTheyStand) {
   make();
   const shm::EventId first = publish("x", "before");

@@ -296,15 +296,35 @@ TEST(Commands, AreRead) {
   EXPECT_EQ(command.id, "5");
   command = {};
   ASSERT_TRUE(parse_command(R"({"type":"publish","channel":"x","data":{"a":1},"key":"k"})", command, error));
-  EXPECT_EQ(command.kind, EventKind::json);
-  EXPECT_EQ(command.data, R"({"a":1})");
-  EXPECT_EQ(command.key, "k");
+  EXPECT_EQ(command.event.kind, EventKind::json);
+  EXPECT_EQ(command.event.data, R"({"a":1})");
+  EXPECT_EQ(command.event.key, "k");
   ASSERT_TRUE(parse_command(R"({"type":"publish","channel":"x","data":"text"})", command, error));
-  EXPECT_EQ(command.kind, EventKind::text);
-  EXPECT_EQ(command.data, "text");
+  EXPECT_EQ(command.event.kind, EventKind::text);
+  EXPECT_EQ(command.event.data, "text");
   ASSERT_TRUE(parse_command(R"({"type":"publish","channel":"x","data_base64":"/w=="})", command, error));
-  EXPECT_EQ(command.kind, EventKind::binary);
-  EXPECT_EQ(command.data, "\xff");
+  EXPECT_EQ(command.event.kind, EventKind::binary);
+  EXPECT_EQ(command.event.data, "\xff");
+}
+
+TEST(Commands, CarryTheDataAsItStandsThere) {
+  Command command;
+  CommandError error;
+  for (const std::string value : {R"({"z":1, "a":2,"z":3})", "12345678901234567890123", "1.0"}) {
+    ASSERT_TRUE(
+        parse_command("{\"data\": " + value + " ,\"channel\":\"x\",\"type\":\"publish\"}", command, error));
+    EXPECT_EQ(command.event.data, value);
+  }
+}
+
+TEST(Commands, AreNotNestedTooDeep) {
+  Command command;
+  CommandError error;
+  const std::string data = std::string(400'000, '[') + std::string(400'000, ']');
+  EXPECT_FALSE(
+      parse_command("{\"type\":\"publish\",\"channel\":\"x\",\"data\":" + data + "}", command, error));
+  EXPECT_EQ(error.status, 400);
+  EXPECT_FALSE(parse_command("{\"type\":\"ping\",\"id\":" + data + "}", command, error));
 }
 
 TEST(Commands, ErrorsSayWhatIsWrong) {
@@ -318,6 +338,11 @@ TEST(Commands, ErrorsSayWhatIsWrong) {
       {R"({"type":"subscribe","channel":"x","since":"yesterday"})", "since"},
       {R"({"type":"publish","channel":"x"})", "data"},
       {R"({"type":"publish","channel":"x","data_base64":"!"})", "data"},
+      {R"({"type":"publish","channel":"x","data_base64":"AA==junk"})", "not base64"},
+      {R"({"type":"publish","channel":"x","data":1,"data_base64":"AA=="})", "either"},
+      {R"({"type":"publish","channel":"x","data":1,"data":2})", "twice"},
+      {R"({"type":"ping","type":"publish"})", "twice"},
+      {R"({"type":"publish","channel":"x","data":1,"key":")" + std::string(256, 'k') + "\"}", "255 bytes"},
   };
   for (const auto& [text, part] : cases) {
     Command command;
@@ -332,8 +357,14 @@ TEST(Commands, AnswersCarryTheId) {
   append_error(out, {"\"q\"", 403, "no \"way\""});
   EXPECT_EQ(payload(out), R"({"type":"error","id":"q","status":403,"detail":"no \"way\""})");
   out.clear();
-  append_published(out, "x", {7, 12}, "5");
+  PublishAnswer answer;
+  answer.id = {7, 12};
+  append_published(out, "x", answer, "5");
   EXPECT_EQ(payload(out), R"({"type":"published","channel":"x","id":5,"epoch":7,"offset":12})");
+  out.clear();
+  answer.repeated = true;
+  append_published(out, "x", answer, {});
+  EXPECT_EQ(payload(out), R"({"type":"published","channel":"x","epoch":7,"offset":12,"repeated":true})");
 }
 
 }  // namespace

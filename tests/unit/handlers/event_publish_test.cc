@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "base/json.h"
 #include "config/section.h"
 #include "handlers/event_dispatch/channel_names.h"
 #include "handlers/event_dispatch/publish_session.h"
@@ -35,9 +36,11 @@ class PublishOnly final : public handler::Handler {
     };
     PublishMeans means{worker_.services, publisher_, nullptr, judge};
     const std::string_view path = call.request().path;
-    if (path == "/") return open_batch_publish(call, means, kMostOfBatch);
+    if (path == "/") return open_batch_publish(call, means, most_of_batch);
     return open_publish(call, means, std::string(path.substr(1)));
   }
+
+  uint64_t most_of_batch = kMostOfBatch;
 
  private:
   FakeWorker& worker_;
@@ -120,6 +123,18 @@ TEST_F(EventPublishTest, KindsFollowTheContentType) {
   EXPECT_EQ(post_as("application/json", "").status, 400);
   EXPECT_EQ(post_as("text/plain", "\xff").status, 400);
   EXPECT_EQ(counted(shm::PublishResult::invalid), 3u);
+}
+
+// Subscribers get it as it is, in text frames.
+TEST_F(EventPublishTest, JsonIsNothingButJson) {
+  using namespace std::string_view_literals;
+  for (std::string_view wrong : {"1\0x"sv, "{}\0\xff"sv, "\xef\xbb\xbf{}"sv}) {
+    EXPECT_EQ(post_as("application/json", std::string(wrong)).status, 400);
+    limits.schema = {{"a", EventFieldType::any, true}};
+    EXPECT_EQ(post_as("application/json", std::string(wrong)).status, 422);
+    limits.schema.clear();
+  }
+  EXPECT_FALSE(log.find("a")->has_value());
 }
 
 TEST_F(EventPublishTest, LongBodiesAreRefusedAtOnceOrOnTheWay) {
@@ -229,6 +244,8 @@ TEST(EventSchemaTest, Types) {
   EXPECT_EQ(problems(R"("count":"3","price":"3","paid":0,"place":[],"items":{},"note":1)"),
             "count price paid place items ");
   EXPECT_EQ(problems(R"("order_id":null,"timestamp":1)"), "order_id timestamp ");
+  EXPECT_EQ(problems(R"("count":123456789012345678901234567890)"), "");
+  EXPECT_EQ(problems(R"("count":1,"count":2,"note":1,"note":1,"more":1,"more":1)"), "count note ");
 }
 
 // ---------------------------------------------------------------- batches
@@ -264,6 +281,43 @@ TEST_F(EventPublishTest, ABatchIsAnsweredLineByLine) {
   EXPECT_EQ(statuses, "400 400 403 400 400 400 400 ");
   EXPECT_EQ(post("/", "{}", {{"Content-Type", "application/json"}}).status, 415);
   EXPECT_EQ(post("/", std::string(kMostOfBatch + 1, 'x'), type).status, 413);
+}
+
+TEST_F(EventPublishTest, ABatchPublishesValuesAsTheyStandThere) {
+  const Fields type = {{"Content-Type", "application/x-ndjson"}};
+  for (const std::string value : {R"({"z":1, "a":2,"z":3})", "[1.0,  1e2, -0]", "12345678901234567890123",
+                                  R"({"\u0061":"\u00e4"})", "null"}) {
+    EXPECT_EQ(post("/", "{\"data\": " + value + " ,\"channel\":\"a\"}", type).status, 202);
+    EXPECT_EQ(newest("a"), "1:" + value);
+  }
+}
+
+TEST_F(EventPublishTest, LinesThatAreNestedTooDeepAreRefused) {
+  const Fields type = {{"Content-Type", "application/x-ndjson"}};
+  handler.most_of_batch = 1 << 20;
+  limits.max_message = 1 << 20;
+  const auto line = [](size_t levels) {
+    return "{\"channel\":\"a\",\"data\":" + std::string(levels, '[') + std::string(levels, ']') + "}";
+  };
+  EXPECT_EQ(post("/", line(kDeepestJson - 1), type).status, 202);
+  for (const size_t levels : {kDeepestJson, size_t{100'000}, size_t{500'000}}) {
+    const Answer refused = post("/", line(levels), type);
+    EXPECT_EQ(refused.status, 207);
+    EXPECT_NE(refused.body.find("\"status\":400"), std::string::npos);
+  }
+}
+
+TEST_F(EventPublishTest, MembersOfALineAreThereOnceAndFit) {
+  const Fields type = {{"Content-Type", "application/x-ndjson"}};
+  for (const std::string line :
+       {R"({"channel":"a","data":1,"data":2})", R"({"channel":"a","channel":"b","data":1})",
+        R"({"channel":"a","data":1,"key":"k","key":"l"})", R"({"channel":"a","data":1,"key":""})",
+        R"({"channel":"a","data":1,"data_base64":"AA=="})", R"({"channel":"a","data_base64":"AA==junk"})"}) {
+    EXPECT_NE(post("/", line, type).body.find("\"status\":400"), std::string::npos) << line;
+  }
+  const std::string key = "{\"channel\":\"a\",\"data\":1,\"key\":\"" + std::string(256, 'k') + "\"}";
+  EXPECT_NE(post("/", key, type).body.find("\"status\":400"), std::string::npos);
+  EXPECT_FALSE(log.find("a")->has_value());
 }
 
 // Others get their turn while a long one is published.

@@ -166,6 +166,14 @@ TEST_F(RedisSourceTest, OneChannelForAllAndOnlyWhatIsNew) {
   EXPECT_TRUE(wait_for([&] { return events("all") == "0:new 1:{\"channel\":\"x\",\"y\":\"z\"}"; }));
 }
 
+TEST_F(RedisSourceTest, JsonIsNothingButJson) {
+  const std::string cut("{}\0\xff", 4), two("{}\0", 3);
+  add({"channel", "a", "data", cut});
+  add({"channel", "a", "data", two});
+  begin();
+  EXPECT_TRUE(wait_for([&] { return events("a") == "2:" + cut + " 0:" + two; }));
+}
+
 // What its predecessor had got and not acknowledged comes first; what that had published comes once.
 TEST_F(RedisSourceTest, ASuccessorGoesOnAndDoublesNothing) {
   server->say({"XGROUP", "CREATE", options.redis_stream, "group", "0", "MKSTREAM"});

@@ -1,0 +1,17 @@
+// Base64 with the usual alphabet (RFC 4648 section 4).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace banyan {
+
+// Appends the bytes in base64 with padding, without quotes.
+void append_base64(std::string& text, std::string_view bytes);
+
+// The bytes; null if the text is not base64. Its padding may be missing, but must be whole if it is there,
+// with nothing behind it.
+std::optional<std::string> read_base64(std::string_view text);
+
+}  // namespace banyan
