@@ -219,7 +219,7 @@ void Exchange::respond(const http::ResponseHead& head) {
     const http::Field* upgrade = head.fields.find(http::FieldId::upgrade);
     out.fields.add(http::FieldId::upgrade, upgrade ? upgrade->value : request().upgrade);
   }
-  if (!taker_) follow_rollout(out);
+  if (!taker_) watch_long_lived(out);
   finish_head(out);
 }
 
@@ -243,20 +243,22 @@ std::optional<HandedOver::Followed> Exchange::followed() const {
       plan.name, {rollout::bucket_recipe(plan), rolled.bucket, rolled.percent, answering}, route().number()};
 }
 
-void Exchange::follow_rollout(const http::ResponseHead& head) {
+void Exchange::watch_long_lived(const http::ResponseHead& head) {
   const LongLived::Kind kind = LongLived::kind_of(request(), head);
   if (kind == LongLived::Kind::none) return;
-  const std::optional<HandedOver::Followed> member = followed();
-  if (!member) return;
-  long_lived_ = std::make_unique<LongLived>(
-      LongLived::Surroundings{front_.here_.loop, front_.here_.buffers, front_.follow_, front_.random_}, kind,
-      member->rollout, member->decided, stream_.response_body(), static_cast<LongLived::Owner&>(*this));
+  long_lived_ =
+      std::make_unique<LongLived>(LongLived::Surroundings{front_.here_.loop, front_.here_.buffers,
+                                                          front_.follow_, front_.farewells_, front_.random_},
+                                  kind, stream_.response_body(), static_cast<LongLived::Owner&>(*this));
+  if (auto member = followed()) long_lived_->follow(member->rollout, member->decided);
 }
 
 void Exchange::end_long_lived() {
   session_over_ = true;
   session_.reset();
   stream_.request_body().abandon();
+  // A client that comes back on this connection would come back to a process that is about to go.
+  if (ended_by() == LongLived::Cause::stopping) stream_.close_after_answer();
   if (!stream_.response_body().finished()) stream_.response_body().end();
 }
 
@@ -435,7 +437,7 @@ void Exchange::count(http::StreamEnd end) {
   }
   counters.histogram(shm::Metric::http_request_duration, number, decision_.side)
       .observe(front_.here_.loop.now() - arrived_);
-  if (long_lived_ && long_lived_->moved()) {
+  if (ended_by() == LongLived::Cause::moved) {
     counters.counter(shm::Metric::connections_moved, number, decision_.side).add();
   }
   counters.counter(shm::Metric::http_request_bytes, number, decision_.side).add(stream_.request_bytes());
@@ -463,7 +465,8 @@ bool Exchange::logged() const {
 }
 
 Termination Exchange::termination(http::StreamEnd end) const {
-  if (long_lived_ && long_lived_->moved()) return {'P', 'D'};
+  if (ended_by() == LongLived::Cause::moved) return {'P', 'D'};
+  if (ended_by() == LongLived::Cause::stopping) return {'K', 'D'};
   char phase = stream_.responded() ? 'D' : 'H';
   switch (end) {
     case http::StreamEnd::client_gone:
@@ -515,7 +518,8 @@ void Exchange::log(http::StreamEnd end) {
   facts.fallback_reason = fallback_reason_;
   facts.term = termination(end);
   if (error_) facts.error = error_->message;
-  if (long_lived_ && long_lived_->moved()) facts.error = "the rollout has moved this client";
+  if (ended_by() == LongLived::Cause::moved) facts.error = "the rollout has moved this client";
+  if (ended_by() == LongLived::Cause::stopping) facts.error = "this process stops";
   front_.write_access(facts, *site_);
 }
 

@@ -77,7 +77,7 @@ class Exchange final : public http::StreamUser, private handler::Call, private L
   void answer(int status, std::string_view content_type, std::string_view body, http::Fields& fields);
   void finish_head(http::ResponseHead& head);
   std::optional<HandedOver::Followed> followed() const;
-  void follow_rollout(const http::ResponseHead& head);
+  void watch_long_lived(const http::ResponseHead& head);
   void on_deadline();
   void on_deferred();
   Termination termination(http::StreamEnd end) const;
@@ -85,6 +85,7 @@ class Exchange final : public http::StreamUser, private handler::Call, private L
   void count_for_rollout(http::StreamEnd end, std::optional<Duration> duration);
   void log(http::StreamEnd end);
   bool logged() const;
+  LongLived::Cause ended_by() const { return long_lived_ ? long_lived_->cause() : LongLived::Cause::none; }
 
   Front& front_;
   std::shared_ptr<const Site> site_;

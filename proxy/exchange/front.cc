@@ -17,6 +17,11 @@ void Front::switch_to(std::shared_ptr<const Site> site) {
   follow_.switch_to(*site_->targets);
 }
 
+void Front::drain(Duration time) {
+  draining_ = true;
+  farewells_.begin(time);
+}
+
 std::unique_ptr<http::StreamUser> Front::open(http::InboundStream& stream) {
   ++requests_;
   auto exchange = std::make_unique<Exchange>(*this, site_, stream);

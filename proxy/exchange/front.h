@@ -10,6 +10,7 @@
 #include "exchange/access_line.h"
 #include "exchange/admission.h"
 #include "exchange/fallback_budget.h"
+#include "exchange/farewells.h"
 #include "exchange/follow.h"
 #include "exchange/site.h"
 #include "exchange/timestamps.h"
@@ -50,11 +51,14 @@ class Front final : public http::StreamOpener {
       : here_(surroundings),
         admission_(here_.rates, here_.in_flight, here_.counters, here_.load),
         follow_(here_.loop, static_cast<uint32_t>(here_.worker), here_.workers),
+        farewells_(here_.loop),
         handed_over_notice_(here_.loop, here_.handed_over_changed) {}
 
   // Requests from now on see this configuration.
   void switch_to(std::shared_ptr<const Site> site);
-  void set_draining(bool draining) { draining_ = draining; }
+  // The process stops: answers carry "Connection: close" from now on, and long-lived ones are ended politely
+  // within that time. Those that handlers have taken over are theirs to end.
+  void drain(Duration time);
   // Exchanges under way.
   size_t active() const { return active_; }
   uint64_t requests() const { return requests_; }
@@ -84,6 +88,7 @@ class Front final : public http::StreamOpener {
   Admission admission_;
   FallbackBudgets fallbacks_;
   Follow follow_;
+  Farewells farewells_;
   std::shared_ptr<const Site> site_;
   Random random_;
   Timestamps timestamps_;

@@ -25,8 +25,7 @@ LongLived::Kind LongLived::kind_of(const http::RequestHead& request, const http:
   return head.fields.find(http::FieldId::content_encoding) ? Kind::opaque : Kind::events;
 }
 
-LongLived::LongLived(const Surroundings& here, Kind kind, const std::string& rollout,
-                     const Follow::Member::Decided& decided, http::BodyWriter& body, Owner& owner)
+LongLived::LongLived(const Surroundings& here, Kind kind, http::BodyWriter& body, Owner& owner)
     : here_(here),
       body_(body),
       owner_(owner),
@@ -35,11 +34,16 @@ LongLived::LongLived(const Surroundings& here, Kind kind, const std::string& rol
   if (kind == Kind::events) tracker_ = EventTracker();
   if (kind == Kind::opaque) tracker_ = Opaque();
   body_.set_gate(this);
+  here_.farewells.add(*this, kind != Kind::opaque);
+}
+
+void LongLived::follow(const std::string& rollout, const Follow::Member::Decided& decided) {
   here_.follow.add(*this, rollout, decided);
 }
 
 LongLived::~LongLived() {
   here_.follow.remove(*this);
+  here_.farewells.remove(*this);
   body_.set_gate(nullptr);
 }
 
@@ -51,8 +55,9 @@ size_t LongLived::feed(std::string_view bytes) {
   return std::visit([&](auto& tracker) { return tracker.feed(bytes); }, tracker_);
 }
 
-void LongLived::on_moved() {
-  moved_ = true;
+void LongLived::leave(Cause cause) {
+  if (cause_ != Cause::none) return;
+  cause_ = cause;
   grace_.start(kGrace);
   if (!at_boundary()) return;
   cut_ = true;
@@ -65,7 +70,7 @@ size_t LongLived::pass(std::string_view bytes) {
   size_t passed = 0;
   while (passed < bytes.size()) {
     passed += feed(bytes.substr(passed));
-    if (!moved_ || !at_boundary()) continue;
+    if (cause_ == Cause::none || !at_boundary()) continue;
     cut_ = true;
     farewell_.schedule();
     break;
@@ -85,7 +90,8 @@ void LongLived::say_farewell() {
     // Now it is for client and server to close; a server that has begun to needs no help.
     if (frames->closing()) return;
     std::string frame;
-    http::append_ws_close(http::WsClose::service_restart, "moved", frame);
+    http::append_ws_close(http::WsClose::service_restart, cause_ == Cause::moved ? "moved" : "restarting",
+                          frame);
     write(frame);
     return;
   }

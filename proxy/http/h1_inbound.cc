@@ -43,19 +43,12 @@ bool H1Inbound::start() {
 
 void H1Inbound::drain() {
   keep_alive_ = false;
-  retire_if_idle();
-}
-
-bool H1Inbound::retire() {
-  if (closing_) return false;
-  if (state_ != State::tunnel) return retire_if_idle();
-  close(StreamEnd::shutdown);
-  return true;
+  retire();
 }
 
 // A request that has come meanwhile is answered: its client could not know.
-bool H1Inbound::retire_if_idle() {
-  if (state_ != State::idle) return false;
+bool H1Inbound::retire() {
+  if (closing_ || state_ != State::idle) return false;
   on_readable();
   if (state_ != State::idle) return false;
   close(StreamEnd::complete);

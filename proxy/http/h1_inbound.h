@@ -48,12 +48,11 @@ class H1Inbound final : public event::Disposable,
   [[nodiscard]] bool start();
   // Graceful end: at once when idle, else after the answer under way.
   void drain();
-  // Closes it if it is a tunnel, or idle and no request has come; true if so.
+  // Closes it if it is idle and no request has come; true if so.
   bool retire();
   // Ends now, answer or not. The owner is told later.
   void shutdown();
   bool idle() const { return state_ == State::idle; }
-  bool tunnel() const { return state_ == State::tunnel; }
   const ConnectionInfo& info() const { return info_; }
 
  private:
@@ -81,6 +80,7 @@ class H1Inbound final : public event::Disposable,
   bool can_rewind_request_body() const override { return work_->request_body.can_rewind(); }
   void rewind_request_body() override { work_->request_body.rewind(); }
   void restart_response_body() override { work_->response_body.restart(); }
+  void close_after_answer() override { keep_alive_ = false; }
   void abort() override;
   uint64_t bytes_sent() const override { return work_->sender.bytes_sent(); }
   uint64_t body_bytes_sent() const override { return work_->sender.body_bytes_sent(); }
@@ -108,7 +108,6 @@ class H1Inbound final : public event::Disposable,
   void break_request_body(const Error& error);
   bool body_too_slow(const InboundSettings& settings) const;
   void enter_tunnel(const ResponseHead& head);
-  bool retire_if_idle();
   void leave();
   void write_on();
   void finish_exchange();

@@ -91,6 +91,8 @@ class InboundStream {
   virtual void rewind_request_body() = 0;
   // Forgets what a failed attempt wrote into the response body. REQUIRES: !responded().
   virtual void restart_response_body() = 0;
+  // Nothing more is to be asked for on this connection: it ends with the answer under way.
+  virtual void close_after_answer() = 0;
   // Ends the connection without completing the answer; on_stream_end(broken_off) follows, not inside the
   // call.
   virtual void abort() = 0;

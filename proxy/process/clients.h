@@ -41,7 +41,7 @@ class Clients final : private http::InboundOwner {
   // Ends all gracefully, or at once; on_clients_changed() tells of each.
   void drain();
   void cut();
-  // Ends up to `count` that are idle or tunnels.
+  // Ends up to `count` that are idle.
   void retire(size_t count);
 
  private:

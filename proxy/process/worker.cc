@@ -129,7 +129,7 @@ void Worker::on_second() { child_.slot().requests.store(front_.requests(), std::
 void Worker::on_drain(Millis time, bool paced) {
   if (draining_) return;
   draining_ = true;
-  front_.set_draining(true);
+  front_.drain(time);
   if (paced) {
     retired_by_ = loop_.now() + time - time / 10;
     pace_timer_.start(time / 2);

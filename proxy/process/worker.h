@@ -4,9 +4,10 @@
 //   Door (one for each listening socket) ─▶ Clients: H1Inbound … ── requests ─▶ Front ─▶ Exchange
 //
 // Draining: accept who waits in the kernel's queue already, then nobody; close idle connections, let busy
-// ones end with "Connection: close", and cut what is left when the time is over. Paced (another program
-// serves the same addresses): in the first half of the time whoever asks for something is told to come back
-// on another connection; in the second half idle connections and tunnels are closed, evenly spread.
+// ones end with "Connection: close", end WebSockets and event streams politely and one after the other, and
+// cut what is left when the time is over. Paced (another program serves the same addresses): in the first
+// half of the time whoever asks for something is told to come back on another connection; in the second half
+// idle connections are closed, evenly spread.
 #pragma once
 
 #include <map>

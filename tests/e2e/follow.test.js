@@ -2,40 +2,13 @@
 // configured rate, and come back to the right one.
 
 import assert from 'node:assert/strict';
-import http from 'node:http';
 import { WebSocket, WebSocketServer } from 'ws';
 import { start } from './lib/banyan.js';
+import { dial, listen, service } from './lib/longlived.js';
 import { connect } from './lib/raw.js';
 import { serveHttp } from './lib/servers.js';
 import { test } from './lib/test.js';
 import { until } from './lib/wait.js';
-
-// A real Node service: WebSocket echo at any path with Upgrade, server-sent events else.
-async function service(scope, name) {
-  const state = { name, sockets: new Set(), closes: [], streams: new Set(), opened: 0 };
-  const server = await serveHttp(scope, (request, response) => {
-    response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-cache' });
-    response.write(`data: ${name}\n\n`);
-    state.streams.add(response);
-    response.on('close', () => state.streams.delete(response));
-  });
-  const sockets = new WebSocketServer({ server });
-  sockets.on('connection', (socket) => {
-    state.opened += 1;
-    state.sockets.add(socket);
-    socket.send(name);
-    socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary }));
-    socket.on('error', () => {});
-    socket.on('close', (code, reason) => {
-      state.sockets.delete(socket);
-      state.closes.push([code, String(reason)]);
-    });
-  });
-  scope.after(() => {
-    for (const socket of sockets.clients) socket.terminate();
-  });
-  return { host: server.host, state };
-}
 
 async function begin(scope, keys, { workers = 2, more = '', files } = {}) {
   const legacy = await service(scope, 'legacy');
@@ -57,25 +30,6 @@ deadline = "0s"
 ${more}`;
   const banyan = await start(scope, text, { workers, files });
   return { banyan, legacy: legacy.state, native: native.state, text };
-}
-
-// A client that has been greeted: {side, closed: undefined or {code, reason, at}, messages}.
-async function dial(scope, banyan, user, headers = {}) {
-  const socket = new WebSocket(`ws://127.0.0.1:${banyan.port}/`, { headers: { 'X-User': user, ...headers } });
-  const client = { socket, user, side: undefined, closed: undefined, messages: [] };
-  socket.on('message', (data) => {
-    if (client.side === undefined) client.side = String(data);
-    else client.messages.push(data);
-  });
-  socket.on('error', (error) => {
-    client.error = error;
-  });
-  socket.on('close', (code, reason) => {
-    client.closed = { code, reason: String(reason), at: performance.now() };
-  });
-  scope.after(() => socket.terminate());
-  await until(() => client.side, `a greeting for ${user}`);
-  return client;
 }
 
 const dialAll = (scope, banyan, count) =>
@@ -179,35 +133,6 @@ test('a client that does not answer the close is cut off after the grace', async
   await client.until(/\x88\x07\x03\xf4moved$/);
   await until(() => native.sockets.size === 0, 'the server to be freed', 8000);
 });
-
-// An event source as browsers have it: comes back after `retry` milliseconds. events: what came.
-function listen(scope, port, user) {
-  const source = { user, sides: [], ends: 0, retries: [], texts: '', stopped: false };
-  const open = () => {
-    const where = { port, host: '127.0.0.1', headers: { 'X-User': user }, agent: false };
-    const request = http.get(where, (response) => {
-      response.setEncoding('utf8');
-      response.on('data', (text) => {
-        source.texts += text;
-        for (const [, side] of text.matchAll(/^data: (legacy|native)$/gm)) source.sides.push(side);
-        for (const [, millis] of text.matchAll(/^retry: (\d+)$/gm)) source.retries.push(Number(millis));
-      });
-      response.on('error', () => {});
-      response.on('end', () => {
-        source.ends += 1;
-        if (!source.stopped) open();
-      });
-    });
-    request.on('error', () => {});
-    source.request = request;
-  };
-  open();
-  scope.after(() => {
-    source.stopped = true;
-    source.request.destroy();
-  });
-  return source;
-}
 
 test('event streams end with retry and jitter at the end of an event, and come back', async (scope) => {
   const { banyan, native, legacy } = await begin(scope, 'percent = 100\nclose_rate = "1000/s"');

@@ -129,6 +129,7 @@ class FakeStream final : public http::InboundStream {
   bool can_rewind_request_body() const override { return true; }
   void rewind_request_body() override {}
   void restart_response_body() override {}
+  void close_after_answer() override {}
   void abort() override { FAIL() << "nothing here is broken off"; }
   uint64_t bytes_sent() const override { return 0; }
   uint64_t body_bytes_sent() const override { return 0; }
