@@ -121,12 +121,12 @@ std::unique_ptr<handler::Session> ApiHandler::open(handler::Call& call) {
 }
 
 bool ApiHandler::authorized(const handler::Call& call) const {
-  if (token_.empty()) return true;
+  if (!token_) return true;
   constexpr std::string_view kScheme = "Bearer ";
   const std::string_view given = call.request().fields.get(http::FieldId::authorization);
   return given.size() > kScheme.size() &&
          http::equal_ignoring_case(given.substr(0, kScheme.size()), kScheme) &&
-         equal_in_constant_time(given.substr(kScheme.size()), token_);
+         equal_in_constant_time(given.substr(kScheme.size()), *token_);
 }
 
 }  // namespace banyan::admin

@@ -57,10 +57,10 @@ class Api {
 
 class ApiHandler final : public handler::Handler {
  public:
-  // `token` empty: whoever can connect may do everything (the unix socket's permissions decide). Otherwise
-  // every request needs "Authorization: Bearer TOKEN". `door` says in the journal which way an order came:
-  // "unix socket".
-  ApiHandler(Api& api, std::string door, std::string token)
+  // Without `token` whoever can connect may do everything (the unix socket's permissions decide). With one
+  // every request needs "Authorization: Bearer TOKEN", which an empty token never fits. `door` says in the
+  // journal which way an order came: "unix socket".
+  ApiHandler(Api& api, std::string door, std::optional<std::string> token)
       : api_(api), door_(std::move(door)), token_(std::move(token)) {}
 
   std::unique_ptr<handler::Session> open(handler::Call& call) override;
@@ -70,7 +70,7 @@ class ApiHandler final : public handler::Handler {
 
   Api& api_;
   std::string door_;
-  std::string token_;
+  std::optional<std::string> token_;
 };
 
 }  // namespace banyan::admin

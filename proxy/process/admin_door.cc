@@ -24,8 +24,8 @@ config::Config site_config() {
 // What stands where a generation stands for traffic. Requests under way keep it, so it may change under them.
 class AdminDoor::Target final : public route::TargetBook {
  public:
-  Target(admin::Api& api, const std::string& name, const std::string& token)
-      : config_(site_config()), handler_(api, name, token) {
+  Target(admin::Api& api, const std::string& name, std::optional<std::string> token)
+      : config_(site_config()), handler_(api, name, std::move(token)) {
     endpoint_ = {.name = "handler.admin", .handler = &handler_};
     target_.endpoint = &endpoint_;
     auto route = route::Route::make(config_.routes.front(), 0, *this);
@@ -64,14 +64,19 @@ AdminDoor::AdminDoor(const Surroundings& here, int fd, const std::string& addres
       front_({here.loop, here.buffers, counters_, rates_, in_flight_, rollouts_, *this, 0}),
       clients_(here.loop, here.buffers, front_, *this),
       door_(here.loop, fd, address, *this) {
-  set_token({});
+  use_token(local_ ? std::nullopt : std::optional(std::string()));
   if (!door_.open()) LOG(error, "{} cannot be watched: out of memory or watches", address);
 }
 
 AdminDoor::~AdminDoor() = default;
 
 void AdminDoor::set_token(const std::string& token) {
-  auto target = std::make_shared<const Target>(api_, name_, token);
+  CHECK(!local_);
+  use_token(token);
+}
+
+void AdminDoor::use_token(std::optional<std::string> token) {
+  auto target = std::make_shared<const Target>(api_, name_, std::move(token));
   front_.switch_to({target, &target->site()});
 }
 

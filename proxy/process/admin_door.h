@@ -32,12 +32,13 @@ class AdminDoor final : private Door::Owner, private Clients::Observer, private 
 
   // A unix socket, whose permissions say who may connect: it needs no token.
   bool local() const { return local_; }
-  // The token that the requests from now on need; until then they need none.
+  // REQUIRES: !local(). The token that the requests from now on need; until then all are refused.
   void set_token(const std::string& token);
 
  private:
   class Target;
 
+  void use_token(std::optional<std::string> token);
   void on_client(Door& door, int fd, const net::IpAddress& peer) override;
   void on_clients_changed() override {}
   void write_access(std::string_view) override {}

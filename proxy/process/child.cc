@@ -209,17 +209,9 @@ void Child::on_commit(uint64_t number) {
   current_ = std::move(next_);
   next_.reset();
   role_->on_generation(current_, inheritance_.sockets);
-  close_unnamed();
+  close_unnamed(current_->config(), inheritance_.sockets);
   slot().generation.store(current_->number(), std::memory_order_relaxed);
   channel_.send({MessageType::committed, number});
-}
-
-void Child::close_unnamed() {
-  const auto& listeners = current_->config().listeners;
-  std::erase_if(inheritance_.sockets, [&listeners](const auto& entry) {
-    return std::none_of(listeners.begin(), listeners.end(),
-                        [&entry](const auto& listener) { return listener.address.text() == entry.first; });
-  });
 }
 
 void Child::on_abort() {

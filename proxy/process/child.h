@@ -92,7 +92,6 @@ class Child final : Channel::Listener {
   // The reasons as lines if it cannot be built. `remarks` gets what is worth knowing though it can.
   Result<std::shared_ptr<Generation>> build(std::shared_ptr<const Configuration> configuration, bool strict,
                                             std::string& remarks);
-  void close_unnamed();
   void on_second();
 
   Inheritance& inheritance_;

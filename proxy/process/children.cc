@@ -56,11 +56,7 @@ void Children::Child::on_grace_over() {
 Children::Place::Place(Children& owner_children, uint32_t its_number)
     : owner(owner_children), number(its_number), timer(owner.loop_, Callback::to<&Place::on_timer>(this)) {}
 
-void Children::Place::on_timer() {
-  constexpr auto kLater = std::chrono::milliseconds(50);
-  if (owner.held_) return timer.start(kLater);
-  owner.spawn(*this);
-}
+void Children::Place::on_timer() { owner.spawn_unless_held(*this); }
 
 Children::Children(event::Loop& loop, shm::Segment& segment, Observer& observer)
     : loop_(loop), segment_(segment), retirement_(segment), observer_(observer) {}
@@ -71,7 +67,7 @@ void Children::keep_alive(uint32_t number) {
   auto& place = places_[number];
   if (!place) place = std::make_unique<Place>(*this, number);
   place->wanted = true;
-  if (!place->child && !place->timer.running()) spawn(*place);
+  if (!place->child && !place->timer.running()) spawn_unless_held(*place);
 }
 
 void Children::let_go(uint32_t number) {
@@ -89,6 +85,12 @@ void Children::start_waiting() {
   for (auto& [number, place] : places_) {
     if (place->timer.running()) place->timer.start(Duration::zero());
   }
+}
+
+void Children::spawn_unless_held(Place& place) {
+  constexpr auto kLater = std::chrono::milliseconds(50);
+  if (held_) return place.timer.start(kLater);
+  spawn(place);
 }
 
 // Signals are held back from before the fork until the child has made its own arrangements: a signal between
@@ -150,10 +152,6 @@ void Children::kill(uint32_t number, int signal) {
   if (place && place->child) ::kill(place->child->pid, signal);
 }
 
-void Children::kill_all(int signal) {
-  for (uint32_t place : living()) kill(place, signal);
-}
-
 void Children::reap() {
   int status;
   pid_t pid;
@@ -181,7 +179,7 @@ void Children::bury(Place& place, int status) {
   bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
   if (place.wanted && !place.child && !(last_state == State::draining && clean)) return replace(place, what);
   if (!clean) LOG(warn, "{}", what);
-  if (place.wanted && !place.child) spawn(place);
+  if (place.wanted && !place.child) spawn_unless_held(place);
 }
 
 void Children::replace(Place& place, const std::string& what) {
@@ -192,7 +190,7 @@ void Children::replace(Place& place, const std::string& what) {
     place.timer.start(pause);
   } else {
     LOG(error, "{}; starting another one", what);
-    spawn(place);
+    spawn_unless_held(place);
   }
 }
 

@@ -66,7 +66,6 @@ class Children {
   void send(uint32_t place, Message message);
   void set_state(uint32_t place, State state);
   void kill(uint32_t place, int signal);
-  void kill_all(int signal);
   // After SIGCHLD: takes note of the dead.
   void reap();
 
@@ -105,6 +104,7 @@ class Children {
   };
 
   void spawn(Place& place);
+  void spawn_unless_held(Place& place);
   void adopt(Place& place, pid_t pid, Fd channel);
   [[noreturn]] void begin_life(uint32_t place, Fd channel);
   void bury(Place& place, int status);

@@ -88,8 +88,13 @@ std::vector<Controller::Certificate> Controller::certificates() const {
 
 std::optional<Controller::Predecessor> Controller::predecessor() const {
   const pid_t pid = child_.predecessor();
-  // It may run as another user than we do.
+  // It may run as another user than we do. At its end it says so itself: its number may be another's by then.
   if (pid == 0 || (kill(pid, 0) != 0 && errno != EPERM)) return std::nullopt;
+  if (child_.predecessor_segment() &&
+      child_.predecessor_segment()->layout().processes[shm::kMasterSlot].state.load(
+          std::memory_order_acquire) == static_cast<uint32_t>(shm::ProcessState::none)) {
+    return std::nullopt;
+  }
   Predecessor old{.pid = static_cast<uint32_t>(pid)};
   if (child_.predecessor_segment()) {
     for (const shm::ProcessView& process : shm::list_processes(*child_.predecessor_segment())) {

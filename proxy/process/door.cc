@@ -70,12 +70,12 @@ void Door::on_accept(int fd, const net::IpAddress& peer) {
   if (!greeting->start()) return;
   Greeting* key = greeting.get();
   greetings_.emplace(key, std::move(greeting));
+  owner_.on_greetings_changed();
 }
 
 void Door::on_greeted(Greeting& greeting, const net::IpAddress& peer) {
-  int fd = greeting.release();
+  owner_.on_client(*this, greeting.release(), peer);
   drop(greeting);
-  owner_.on_client(*this, fd, peer);
 }
 
 void Door::drop(Greeting& greeting) {
@@ -83,6 +83,7 @@ void Door::drop(Greeting& greeting) {
   CHECK(found != greetings_.end());
   loop_.dispose(std::move(found->second));
   greetings_.erase(found);
+  owner_.on_greetings_changed();
 }
 
 }  // namespace banyan::process

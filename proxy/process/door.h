@@ -22,6 +22,8 @@ class Door final : private net::Listener::Acceptor {
    public:
     // A connected, non-blocking descriptor, which belongs to the owner. Not inside a call to the door.
     virtual void on_client(Door& door, int fd, const net::IpAddress& peer) = 0;
+    // greetings() is another number.
+    virtual void on_greetings_changed() {}
 
    protected:
     ~Owner() = default;
@@ -40,6 +42,8 @@ class Door final : private net::Listener::Acceptor {
   void pause() { listener_.pause(); }
   // Nobody waits in the kernel's queue.
   bool quiet() const;
+  // Connections whose PROXY header has not come yet. They are in the door: whoever destroys it cuts them.
+  size_t greetings() const { return greetings_.size(); }
 
  private:
   class Greeting;

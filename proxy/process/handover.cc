@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstdlib>
@@ -19,6 +21,7 @@ namespace {
 
 constexpr char kVariable[] = "BANYAN_HANDOVER";
 constexpr size_t kLongestList = 1 << 20;
+constexpr char kReady = 1;
 
 std::optional<int> number(std::string_view text) {
   int value = 0;
@@ -120,6 +123,23 @@ void take_over_segment(shm::Segment& old, shm::Segment& fresh, const config::Con
       }
     }
   }
+}
+
+// Each fits into the socket's buffer. If the old master is gone, nobody needs it.
+void say_ready(const Fd& line) { [[maybe_unused]] ssize_t sent = write(line.get(), &kReady, 1); }
+
+void say_why_not(const Fd& line, std::string_view why) {
+  constexpr size_t kMost = 8192;
+  [[maybe_unused]] ssize_t sent = write(line.get(), why.data(), std::min(why.size(), kMost));
+}
+
+std::string hear(const Fd& line, bool& ready) {
+  std::string text;
+  char buffer[1024];
+  ssize_t got;
+  while ((got = read(line.get(), buffer, sizeof buffer)) > 0) text.append(buffer, static_cast<size_t>(got));
+  ready = !text.empty() && text[0] == kReady;
+  return ready ? std::string() : text;
 }
 
 Result<Fd> write_list(const Inheritance& inheritance, int line) {

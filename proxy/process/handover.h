@@ -3,7 +3,7 @@
 //
 //   old master                                          new master
 //   fork, exec ─── listening sockets, segment ────────▶ starts as always, but opens only what is missing
-//              ◀─────────── "ready" on the line ─────── its workers serve
+//              ◀───── "ready" on the line, or why not ── its workers serve
 //   drains, ends ─────────── end of the line ─────────▶ knows that it is alone
 #pragma once
 
@@ -11,6 +11,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -44,6 +45,13 @@ struct Program {
 // What a new master takes over of an old one's segment, if that has the same layout: the keys of session
 // tickets, and the orders about servers.
 void take_over_segment(shm::Segment& old, shm::Segment& fresh, const config::Config& config);
+
+// What the new master says on the line: one of the two.
+void say_ready(const Fd& line);
+void say_why_not(const Fd& line, std::string_view why);
+// What it has said so far of why not, "" if nothing; `ready` is set if it is. Takes what is there, never
+// waits.
+std::string hear(const Fd& line, bool& ready);
 
 // The list for from_environment(), not close-on-exec; the descriptors in it are the caller's.
 Result<Fd> write_list(const Inheritance& inheritance, int line);

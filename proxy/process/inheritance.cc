@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <set>
 
 #include "handlers/all_handlers.h"
 #include "net/listen_socket.h"
@@ -19,8 +20,10 @@ Result<Fd> open_socket(const config::Address& address, int backlog, mode_t mode)
   return Fd(*fd);
 }
 
-config::Address admin_socket_address(const config::Admin& admin) {
-  return {.kind = config::Address::Kind::unix_socket, .host = admin.socket};
+std::vector<config::Address> admin_addresses(const config::Admin& admin) {
+  std::vector<config::Address> all = {{.kind = config::Address::Kind::unix_socket, .host = admin.socket}};
+  if (admin.listen) all.push_back(*admin.listen);
+  return all;
 }
 
 Result<void> add_servers(const config::Upstream& upstream, shm::Directory& directory) {
@@ -69,10 +72,8 @@ NamedFds open_missing_sockets(const config::Config& config, const NamedFds& have
 
 Result<NamedFds> open_admin_sockets(const config::Admin& admin, const NamedFds& have) {
   constexpr int kBacklog = 128;
-  std::vector<config::Address> addresses = {admin_socket_address(admin)};
-  if (admin.listen) addresses.push_back(*admin.listen);
   NamedFds opened;
-  for (const config::Address& address : addresses) {
+  for (const config::Address& address : admin_addresses(admin)) {
     if (have.contains(address.text())) continue;
     Result<Fd> fd = open_socket(address, kBacklog, 0600);
     if (!fd) return std::move(fd).error();
@@ -81,15 +82,21 @@ Result<NamedFds> open_admin_sockets(const config::Admin& admin, const NamedFds& 
   return opened;
 }
 
-void close_unnamed_sockets(const config::Config& config, NamedFds& sockets) {
-  std::erase_if(sockets, [&config](const auto& entry) {
-    bool named =
-        std::any_of(config.listeners.begin(), config.listeners.end(),
-                    [&entry](const auto& listener) { return listener.address.text() == entry.first; });
-    auto address = config::parse_address(entry.first);
-    if (!named && address) net::remove_socket_file(*address);
-    return !named;
+std::vector<config::Address> close_unnamed(const config::Config& config, NamedFds& sockets) {
+  std::set<std::string> named;
+  for (const config::Listener& listener : config.listeners) named.insert(listener.address.text());
+  for (const config::Address& address : admin_addresses(config.admin)) named.insert(address.text());
+  std::vector<config::Address> closed;
+  std::erase_if(sockets, [&](const auto& entry) {
+    if (named.contains(entry.first)) return false;
+    if (auto address = config::parse_address(entry.first)) closed.push_back(std::move(*address));
+    return true;
   });
+  return closed;
+}
+
+void close_unnamed_sockets(const config::Config& config, NamedFds& sockets) {
+  for (const config::Address& address : close_unnamed(config, sockets)) net::remove_socket_file(address);
 }
 
 void discard_sockets(NamedFds& sockets) {

@@ -32,6 +32,7 @@ struct Inheritance {
   pid_t master = 0;
   pid_t predecessor = 0;  // the master of an upgrade that may still be draining; 0: there was none
   std::optional<shm::Segment> predecessor_segment;
+  std::vector<config::Address> abandoned;  // of its sockets, those that the configuration does not name
   uint32_t worker_count = 0;
 };
 
@@ -45,7 +46,9 @@ NamedFds open_missing_sockets(const config::Config& config, const NamedFds& have
                               std::vector<config::Diagnostic>& diagnostics);
 // The admin socket (0600) and the admin TCP address, but for those in `have`.
 Result<NamedFds> open_admin_sockets(const config::Admin& admin, const NamedFds& have);
-// Closes those that `config` does not name; the file of a unix socket goes too.
+// Closes those that `config` does not name, as listeners or as admin addresses, and returns them.
+std::vector<config::Address> close_unnamed(const config::Config& config, NamedFds& sockets);
+// The same, and the files of unix sockets go too.
 void close_unnamed_sockets(const config::Config& config, NamedFds& sockets);
 
 // Closes those of a configuration that did not come to be, and removes the files of unix sockets.

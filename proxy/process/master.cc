@@ -21,6 +21,7 @@ namespace {
 
 // How long children may take to end after being told, before they are killed.
 constexpr Duration kStopPatience = std::chrono::seconds(2);
+constexpr char kBusy[] = "Banyan is starting, being upgraded or stopping";
 
 }  // namespace
 
@@ -36,12 +37,13 @@ Master::Master(Inheritance inheritance, config::SourceRequest request, Notifier 
       children_(loop_, inheritance_.segment, *this),
       reload_(loop_, inheritance_, directory_, children_, std::move(request), *this),
       patience_(loop_, Callback::to<&Master::on_patience_over>(this)),
+      controller_patience_(loop_, Callback::to<&Master::on_controller_late>(this)),
       watchdog_(loop_, Callback::to<&Master::on_watchdog>(this)),
-      ticket_key_age_(loop_, Callback::to<&Master::on_ticket_key_old>(this)),
+      ticket_key_age_(loop_, Callback::to<&Master::renew_ticket_key>(this)),
       certificates_(loop_, Callback::to<&Master::on_certificates_changed>(this)),
       stuck_(loop_, inheritance_.segment, children_, *this, StuckWatch::Limits{}),
       upgrade_(loop_, inheritance_, std::move(program), *this),
-      line_to_old_(std::move(line_to_old)) {}
+      predecessor_(loop_, std::move(line_to_old), Callback::to<&Master::on_predecessor_gone>(this)) {}
 
 Master::~Master() = default;
 
@@ -60,18 +62,19 @@ int Master::run() {
   logs_.use(config.log);
   shm::announce_process(inheritance_.segment, shm::kMasterSlot, static_cast<uint32_t>(getpid()), 1,
                         loop_.wall());
-  on_ticket_key_old();
+  renew_ticket_key();
   watch_signals();
   // The controller first: if the configuration cannot be built, one process says so.
   children_.keep_alive(shm::kControllerSlot);
   loop_.run();
   // The files of unix sockets belong to the master that serves them.
-  const bool shared = replaced_ || (line_to_old_ && !told_old_);
+  const bool shared = replaced_ || predecessor_.owns_sockets();
   for (const NamedFds* sockets : {&inheritance_.sockets, &inheritance_.admin_sockets}) {
     if (shared) break;
     for (const auto& [name, fd] : *sockets) net::remove_socket_file(*config::parse_address(name));
   }
   pid_file_.remove();
+  shm::set_process_state(inheritance_.segment, shm::kMasterSlot, shm::ProcessState::none);
   LOG(notice, "stopped");
   return exit_code_;
 }
@@ -134,7 +137,8 @@ void Master::on_stop() {
 
 void Master::on_quit() {
   if (phase_ == Phase::starting) return on_stop();
-  if (phase_ != Phase::running) return;
+  if (phase_ != Phase::running && phase_ != Phase::upgrading) return;
+  upgrade_.cancel();
   phase_ = Phase::draining;
   LOG(notice, "stopping when the requests under way have ended");
   notifier_.stopping("Draining");
@@ -145,12 +149,19 @@ void Master::on_quit() {
 }
 
 void Master::on_reload() {
-  if (phase_ != Phase::running) return;
+  if (phase_ != Phase::running) {
+    LOG(warn, "reload: refused: {}", kBusy);
+    return;
+  }
+  ask_reload([](const Outcome&) {});
+}
+
+void Master::ask_reload(Reload::Answer answer) {
   if (!workers_wanted_) {
     workers_wanted_ = true;
     start_workers();
   }
-  reload_.ask([](const Outcome&) {});
+  reload_.ask(std::move(answer));
 }
 
 void Master::on_reopen() {
@@ -163,8 +174,12 @@ void Master::on_reopen() {
 
 // Two generations at most: while an old master drains, the next upgrade waits.
 void Master::on_upgrade() {
-  if (phase_ != Phase::running) return refuse_upgrade("Banyan is starting, being upgraded or stopping");
-  if (line_to_old_) {
+  if (phase_ == Phase::upgrading) {
+    LOG(notice, "upgrade: is under way already");
+    return;
+  }
+  if (phase_ != Phase::running) return refuse_upgrade(kBusy);
+  if (predecessor_.there()) {
     upgrade_wanted_ = true;
     LOG(notice, "upgrade: waits until process {} has drained", inheritance_.predecessor);
     return;
@@ -182,47 +197,48 @@ void Master::begin_upgrade() {
   children_.let_go(shm::kControllerSlot);
   if (!children_.alive(shm::kControllerSlot)) return upgrade_.start(notifier_.environment());
   children_.send(shm::kControllerSlot, {MessageType::stop});
-  patience_.start(kStopPatience);
+  controller_patience_.start(kStopPatience);
+}
+
+void Master::on_controller_late() {
+  if (phase_ == Phase::upgrading && !upgrade_.running()) children_.kill(shm::kControllerSlot, SIGKILL);
 }
 
 void Master::on_upgrade_ready(pid_t pid) {
   LOG(notice, "upgrade: process {} serves now; draining", pid);
   phase_ = Phase::draining;
   replaced_ = true;
+  notifier_.handed_to(pid, status());
   inheritance_.sockets.clear();
   drain_workers(true);
   end_if_alone();
 }
 
 void Master::on_upgrade_failed(const std::string& why) {
+  if (Result<void> back = pid_file_.step_back(); !back) LOG(error, "upgrade: {}", back.error().message);
   if (phase_ != Phase::upgrading) return;
   refuse_upgrade(why);
-  if (Result<void> back = pid_file_.step_back(); !back) LOG(error, "upgrade: {}", back.error().message);
   phase_ = Phase::running;
   children_.keep_alive(shm::kControllerSlot);
+  if (std::exchange(certificates_changed_, false)) on_certificates_changed();
 }
 
 void Master::refuse_upgrade(const std::string& why) {
-  LOG(error, "upgrade: {}; this program goes on", why);
-  std::ofstream(upgrade_refused_path(inheritance_.current->config)) << why;
+  LOG(error, "upgrade: {}; this program goes on", fmt::join(split_lines(why), "; "));
+  const std::string path = upgrade_refused_path(inheritance_.current->config);
+  if (!(std::ofstream(path) << why << std::flush)) LOG(error, "upgrade: cannot write {}", path);
 }
 
-void Master::tell_old_master() {
-  if (!line_to_old_) return;
-  const char byte = 1;
-  [[maybe_unused]] ssize_t written = write(line_to_old_.get(), &byte, 1);  // if it is gone, all the better
-  told_old_ = true;
-  old_watch_.emplace(loop_, line_to_old_.get(), event::IoWatch::Interest::read,
-                     Callback::to<&Master::on_old_master_gone>(this));
-  CHECK(old_watch_->start());
+// What the predecessor has and this configuration does not name ends with it.
+void Master::take_place() {
+  if (!predecessor_.there()) return;
+  predecessor_.tell_ready();
+  for (const config::Address& address : inheritance_.abandoned) net::remove_socket_file(address);
+  adjust_backlogs(inheritance_.current->config, inheritance_.sockets);
 }
 
-void Master::on_old_master_gone() {
-  char byte;
-  if (read(line_to_old_.get(), &byte, 1) < 0 && errno == EAGAIN) return;
+void Master::on_predecessor_gone() {
   LOG(notice, "upgrade: process {} has ended", inheritance_.predecessor);
-  old_watch_.reset();
-  line_to_old_.reset();
   if (std::exchange(upgrade_wanted_, false) && phase_ == Phase::running) begin_upgrade();
 }
 
@@ -269,7 +285,7 @@ void Master::finish_start() {
   shm::set_process_state(inheritance_.segment, shm::kMasterSlot, shm::ProcessState::ready);
   certificates_.watch(certificate_files(inheritance_.current->config));
   stuck_.start();
-  tell_old_master();
+  take_place();
   LOG(notice, "ready: {}", status());
   notifier_.ready(status());
   if (notifier_.watchdog_interval()) on_watchdog();
@@ -278,6 +294,7 @@ void Master::finish_start() {
 // Whoever started us reads standard error; later ones read the log.
 void Master::fail_start(const std::string& reasons) {
   exit_code_ = 1;
+  predecessor_.tell_failure(reasons);
   std::fprintf(stderr, "%s\n", reasons.c_str());
   if (inheritance_.current->config.log.error.path != "stderr") LOG(error, "cannot start: {}", reasons);
   stop_children();
@@ -321,15 +338,15 @@ void Master::on_child_death(uint32_t place, Children::State last_state, bool kil
   }
   reload_.on_death(place);
   if (place == shm::kControllerSlot && phase_ == Phase::upgrading && !upgrade_.running()) {
-    patience_.stop();
+    controller_patience_.stop();
     return upgrade_.start(notifier_.environment());
   }
   end_if_alone();
 }
 
-// While a configuration is built the loop stands still, too; that has a limit of its own.
+// While a configuration is built for a reload the loop stands still, too; that has a limit of its own.
 void Master::on_stuck(uint32_t place, const std::string& why) {
-  if (reload_.running() || phase_ == Phase::stopping) return;
+  if (reload_.waits_for(place) || phase_ == Phase::stopping) return;
   const uint32_t pid = inheritance_.segment.layout().processes[place].pid.load(std::memory_order_relaxed);
   LOG(error, "{} (process {}) is stuck: {}; it is killed", place_name(place), pid, why);
   counters_.counter(shm::Metric::worker_stuck).add();
@@ -338,9 +355,9 @@ void Master::on_stuck(uint32_t place, const std::string& why) {
 
 void Master::on_reload_asked(uint32_t place, uint64_t request) {
   if (phase_ != Phase::running) {
-    return answer(place, request, {.done = false, .lines = {"Banyan is starting or stopping"}});
+    return answer(place, request, {.done = false, .lines = {kBusy}});
   }
-  reload_.ask([this, place, request](const Outcome& outcome) { answer(place, request, outcome); });
+  ask_reload([this, place, request](const Outcome& outcome) { answer(place, request, outcome); });
 }
 
 void Master::answer(uint32_t place, uint64_t request, const Outcome& outcome) {
@@ -410,7 +427,6 @@ void Master::stop_children() {
 }
 
 void Master::on_patience_over() {
-  if (phase_ == Phase::upgrading) return children_.kill(shm::kControllerSlot, SIGKILL);
   std::vector<uint32_t> late = phase_ == Phase::stopping ? children_.living() : children_.living_workers();
   for (uint32_t place : late) {
     if (phase_ != Phase::stopping && children_.state(place) != Children::State::draining) continue;
@@ -431,13 +447,22 @@ void Master::on_watchdog() {
 
 // ---------------------------------------------------------------- TLS
 
-void Master::on_ticket_key_old() {
-  shm::add_ticket_key(inheritance_.segment, net::make_ticket_key());
-  ticket_key_age_.start(shm::kTicketKeyTime);
+// The first one, or, after an upgrade, the next one when its time comes.
+void Master::renew_ticket_key() {
+  const WallTime now = loop_.wall();
+  std::optional<WallTime> due = shm::ticket_key_due(inheritance_.segment);
+  if (!due || *due <= now) {
+    shm::add_ticket_key(inheritance_.segment, net::make_ticket_key(), now);
+    due = now + shm::kTicketKeyTime;
+  }
+  ticket_key_age_.start(std::min<Duration>(*due - now, shm::kTicketKeyTime));
 }
 
 void Master::on_certificates_changed() {
-  if (phase_ != Phase::running) return;
+  if (phase_ != Phase::running) {
+    certificates_changed_ = true;
+    return;
+  }
   LOG(notice, "certificate files have changed");
   reload_.ask_certificates([](const Outcome&) {});
 }

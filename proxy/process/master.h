@@ -20,6 +20,7 @@
 #include "process/log_files.h"
 #include "process/notifier.h"
 #include "process/pid_file.h"
+#include "process/predecessor.h"
 #include "process/reload.h"
 #include "process/stuck_watch.h"
 #include "process/upgrade.h"
@@ -63,9 +64,10 @@ class Master final : Children::Observer, Reload::Observer, StuckWatch::Observer,
   void on_reopen();
   void on_upgrade();
   void begin_upgrade();
+  void on_controller_late();
   void refuse_upgrade(const std::string& why);
-  void tell_old_master();
-  void on_old_master_gone();
+  void take_place();
+  void on_predecessor_gone();
   void on_drain_workers();
 
   void on_child_ready(uint32_t place, const Message& message);
@@ -77,10 +79,11 @@ class Master final : Children::Observer, Reload::Observer, StuckWatch::Observer,
   void on_patience_over();
   void end_if_alone();
   Outcome reopen_logs();
+  void ask_reload(Reload::Answer answer);
   void on_reload_asked(uint32_t place, uint64_t request);
   void answer(uint32_t place, uint64_t request, const Outcome& outcome);
   void on_watchdog();
-  void on_ticket_key_old();
+  void renew_ticket_key();
   void on_certificates_changed();
   std::string status() const;
 
@@ -97,17 +100,17 @@ class Master final : Children::Observer, Reload::Observer, StuckWatch::Observer,
   Fd signals_;
   std::optional<event::IoWatch> signal_watch_;
   event::Timer patience_;
+  event::Timer controller_patience_;
   event::Timer watchdog_;
   event::Timer ticket_key_age_;
   FileWatch certificates_;
   StuckWatch stuck_;
   Upgrade upgrade_;
-  Fd line_to_old_;  // until that has gone
-  std::optional<event::IoWatch> old_watch_;
-  bool upgrade_wanted_ = false;  // when the old master has gone
-  bool replaced_ = false;        // another master has our sockets
-  bool told_old_ = false;        // the old master knows that we serve
+  Predecessor predecessor_;
   Phase phase_ = Phase::starting;
+  bool upgrade_wanted_ = false;        // when the predecessor has gone
+  bool replaced_ = false;              // another master has our sockets
+  bool certificates_changed_ = false;  // while no reload was possible
   bool workers_wanted_ = true;
   int exit_code_ = 0;
 };

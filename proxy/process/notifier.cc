@@ -63,6 +63,10 @@ void Notifier::reloading() {
   send(fmt::format("RELOADING=1\nMONOTONIC_USEC={}\nSTATUS=Reloading\n", micros));
 }
 
+void Notifier::handed_to(pid_t pid, std::string_view status) {
+  send(fmt::format("MAINPID={}\nSTATUS={}\n", pid, status));
+}
+
 void Notifier::stopping(std::string_view status) { send(fmt::format("STOPPING=1\nSTATUS={}\n", status)); }
 void Notifier::alive() { send("WATCHDOG=1\n"); }
 

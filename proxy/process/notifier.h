@@ -2,6 +2,8 @@
 // socket that $NOTIFY_SOCKET names. Without the variable nothing is sent.
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <optional>
 #include <string>
@@ -29,6 +31,9 @@ class Notifier {
   void ready(std::string_view status);
   // RELOADING=1 with the time stamp that Type=notify-reload asks for; ready() ends it.
   void reloading();
+  // MAINPID: the service is that process from now on. systemd believes only the one it knows
+  // (NotifyAccess=main).
+  void handed_to(pid_t pid, std::string_view status);
   void stopping(std::string_view status);
   void alive();
 

@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 
 #include "base/log.h"
@@ -68,9 +69,10 @@ std::optional<shm::OverloadReason> Overload::judge() const {
 // The kernel gives out the lowest one that is free.
 bool Overload::too_many_descriptors() const {
   if (limits_.descriptors == 0) return false;
-  const int lowest = open("/dev/null", O_RDONLY | O_CLOEXEC);
-  if (lowest >= 0) close(lowest);
-  return lowest < 0 || static_cast<uint64_t>(lowest) >= most_descriptors_;
+  const int lowest = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+  if (lowest < 0) return errno == EMFILE;
+  close(lowest);
+  return static_cast<uint64_t>(lowest) >= most_descriptors_;
 }
 
 bool Overload::too_much_memory() const { return limits_.memory > 0 && resident_bytes() > limits_.memory; }

@@ -56,9 +56,16 @@ void Reload::cancel(const std::string& reason) {
   if (candidate_ && !candidate_->switched) refuse({reason});
   if (asked_.empty()) return;
   start_.cancel();
+  asked_all_ = false;
   waiting_.insert(waiting_.end(), asked_.begin(), asked_.end());
   asked_.clear();
   if (!candidate_) end({.done = false, .lines = {reason}});
+}
+
+bool Reload::waits_for(uint32_t place) const {
+  if (!candidate_) return false;
+  const std::vector<uint32_t> missing = candidate_->round.missing();
+  return std::find(missing.begin(), missing.end(), place) != missing.end();
 }
 
 config::Sources Reload::read_sources() {

@@ -18,17 +18,32 @@
 namespace banyan::process {
 namespace {
 
-int fail(const std::string& message) {
-  fmt::print(stderr, "banyan: {}\n", message);
-  return 1;
-}
+// Who started us reads standard error, and a master whose place this one was to take, the line.
+class Refusal {
+ public:
+  explicit Refusal(const std::optional<Handover>& handover) : handover_(handover) {}
 
-std::shared_ptr<const Configuration> read(const CommandLine& line) {
+  void say(const std::string& text) const {
+    std::fputs(text.c_str(), stderr);
+    if (handover_) say_why_not(handover_->line, text);
+  }
+  int operator()(const std::string& message) const {
+    fmt::print(stderr, "banyan: {}\n", message);
+    if (handover_) say_why_not(handover_->line, message);
+    return 1;
+  }
+
+ private:
+  const std::optional<Handover>& handover_;
+};
+
+// Null when it is refused.
+std::shared_ptr<const Configuration> read(const CommandLine& line, const Refusal& refusal) {
   auto configuration = std::make_shared<Configuration>();
   configuration->number = 1;
   configuration->sources = config::read_sources(line.source, load_options());
   config::Loaded loaded = config::parse(configuration->sources, load_options());
-  std::fputs(config::to_text(loaded.diagnostics).c_str(), stderr);
+  refusal.say(config::to_text(loaded.diagnostics));
   if (!loaded.ok()) return nullptr;
   configuration->config = std::move(loaded.config);
   return configuration;
@@ -70,11 +85,11 @@ Result<std::optional<User>> choose_user(const config::Config& config) {
   return std::optional<User>(std::move(*user));
 }
 
-Result<void> open_sockets(Inheritance& inheritance) {
+Result<void> open_sockets(Inheritance& inheritance, const Refusal& refusal) {
   const config::Config& config = inheritance.current->config;
   std::vector<config::Diagnostic> diagnostics;
   NamedFds missing = open_missing_sockets(config, inheritance.sockets, diagnostics);
-  std::fputs(config::to_text(diagnostics).c_str(), stderr);
+  refusal.say(config::to_text(diagnostics));
   if (config::has_errors(diagnostics)) {
     discard_sockets(missing);
     return proxy_error("cannot open the listening sockets");
@@ -86,8 +101,15 @@ Result<void> open_sockets(Inheritance& inheritance) {
   return {};
 }
 
-// What an old master has given. Its segment may be of another version; then nothing is known of it.
+// What an old master has given, as far as the configuration names it. Its segment may be of another version;
+// then nothing is known of it.
 void take_over(Handover& handover, Inheritance& inheritance) {
+  const config::Config& config = inheritance.current->config;
+  for (NamedFds* sockets : {&handover.sockets, &handover.admin_sockets}) {
+    for (config::Address& address : close_unnamed(config, *sockets)) {
+      inheritance.abandoned.push_back(std::move(address));
+    }
+  }
   inheritance.sockets = std::move(handover.sockets);
   inheritance.admin_sockets = std::move(handover.admin_sockets);
   inheritance.predecessor = handover.master;
@@ -96,22 +118,23 @@ void take_over(Handover& handover, Inheritance& inheritance) {
   if (segment) inheritance.predecessor_segment.emplace(std::move(*segment));
 }
 
-Result<void> open_everything(Inheritance& inheritance) {
+Result<void> open_everything(Inheritance& inheritance, const Refusal& refusal) {
   Result<NamedFds> logs = open_logs(inheritance.current->config.log, {}, true);
   if (!logs) return std::move(logs).error();
   inheritance.logs = std::move(*logs);
   Result<std::vector<int>> bells = handler::make_bells(inheritance.worker_count);
   if (!bells) return std::move(bells).error();
   for (int fd : *bells) inheritance.bells.emplace_back(fd);
-  return open_sockets(inheritance);
+  return open_sockets(inheritance, refusal);
 }
 
 }  // namespace
 
 int start_master(const CommandLine& line, const ProcessTitle& title, Program program) {
   Result<std::optional<Handover>> handover = Handover::from_environment();
-  if (!handover) return fail(handover.error().message);
-  std::shared_ptr<const Configuration> configuration = read(line);
+  if (!handover) return Refusal(std::nullopt)(handover.error().message);
+  const Refusal fail(*handover);
+  std::shared_ptr<const Configuration> configuration = read(line, fail);
   if (!configuration) return fail("cannot start: the configuration is refused");
   const config::Config& config = configuration->config;
   log::set_role("master");
@@ -133,7 +156,7 @@ int start_master(const CommandLine& line, const ProcessTitle& title, Program pro
   // From here on this process is the one that stays.
   Result<PidFile> pid_file = PidFile::create(config.pid_path());
   if (!pid_file) return fail(pid_file.error().message);
-  const auto give_up = [&pid_file](const Error& why) {
+  const auto give_up = [&pid_file, &fail](const Error& why) {
     pid_file->remove();
     return fail(why.message);
   };
@@ -153,9 +176,10 @@ int start_master(const CommandLine& line, const ProcessTitle& title, Program pro
                           .master = getpid(),
                           .predecessor = 0,
                           .predecessor_segment = {},
+                          .abandoned = {},
                           .worker_count = count_workers(config)};
   if (*handover) take_over(**handover, inheritance);
-  if (Result<void> opened = open_everything(inheritance); !opened) return give_up(opened.error());
+  if (Result<void> opened = open_everything(inheritance, fail); !opened) return give_up(opened.error());
   title.set("banyan: master " + configuration->sources.main);
   Fd line_to_old = *handover ? std::move((*handover)->line) : Fd();
   Master master(std::move(inheritance), line.source, Notifier::from_environment(), std::move(*pid_file),

@@ -37,14 +37,14 @@ void StuckWatch::look_at(uint32_t place) {
   const uint32_t pid = slot.pid.load(std::memory_order_relaxed);
   const uint64_t beat = slot.beat.load(std::memory_order_relaxed);
   Seen& seen = seen_[place];
-  // Who starts has no beat yet; the time for that is somebody else's matter.
-  if (beat == 0 || seen.pid != pid || seen.beat != beat) {
+  if (seen.pid != pid || seen.beat != beat) {
     seen = {pid, beat, 0, processor_time(pid)};
     return;
   }
   ++seen.looks;
   const Duration computed = processor_time(pid) - seen.processor_time;
-  const bool spins = seen.looks >= limits_.looks && computed >= limits_.computed;
+  // Who starts has no beat yet, and may compute.
+  const bool spins = beat != 0 && seen.looks >= limits_.looks && computed >= limits_.computed;
   if (!spins && seen.looks < limits_.most_looks) return;
   const Duration silent = limits_.look * seen.looks;
   seen = {};

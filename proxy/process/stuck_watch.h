@@ -5,7 +5,8 @@
 //
 // Who computes for so long serves nobody and will hardly come back. Who gets no processor (an overloaded
 // machine), waits for a disk or is held by a debugger has used hardly any time; such a child is given much
-// longer. Looks are counted, not time: a machine that was suspended misses beats and looks alike.
+// longer, and who builds its first configuration too. Looks are counted, not time: a machine that was
+// suspended misses beats and looks alike.
 #pragma once
 
 #include <map>

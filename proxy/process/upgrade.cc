@@ -49,6 +49,8 @@ Upgrade::Upgrade(event::Loop& loop, const Inheritance& inheritance, Program prog
 
 void Upgrade::start(std::vector<std::string> environment) {
   CHECK(!running());
+  failure_.clear();
+  said_.clear();
   for (char** variable = environ; *variable; ++variable) environment.emplace_back(*variable);
   if (Result<void> launched = launch(environment); !launched) {
     failure_ = launched.error().message;
@@ -92,17 +94,18 @@ void Upgrade::become_it(char* const* arguments, char* const* environment,
   close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
   for (int fd : kept) fcntl(fd, F_SETFD, 0);
   if (chdir(program_.folder.c_str()) == 0) execve(program_.path.c_str(), arguments, environment);
-  const char* why = strerror(errno);
+  const char* why = strerrordesc_np(errno);
   for (const char* part : {"banyan: ", program_.path.c_str(), ": ", why, "\n"}) {
     [[maybe_unused]] ssize_t written = write(STDERR_FILENO, part, strlen(part));
   }
   _exit(kCannotStart);
 }
 
-// Readiness; the end of the line comes with the end of the process, which SIGCHLD tells.
+// The end of the line comes with the end of the process, which SIGCHLD tells.
 void Upgrade::on_line() {
-  char byte = 0;
-  if (read(line_.get(), &byte, 1) != 1) return;
+  bool ready = false;
+  said_ += hear(line_, ready);
+  if (!ready) return;
   limit_.stop();
   watch_.reset();
   observer_.on_upgrade_ready(std::exchange(pid_, 0));
@@ -124,9 +127,13 @@ bool Upgrade::on_death(pid_t pid, int status) {
   if (pid != pid_ || pid_ == 0) return false;
   limit_.stop();
   watch_.reset();
+  bool ready = false;  // too late: it is dead
+  said_ += hear(line_, ready);
   line_.reset();
   pid_ = 0;
-  if (failure_.empty()) failure_ = how_it_ended(status);
+  if (failure_.empty()) {
+    failure_ = said_.empty() ? how_it_ended(status) : "the new program does not start: " + said_;
+  }
   failure_notice_.schedule();
   return true;
 }

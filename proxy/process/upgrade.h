@@ -63,7 +63,8 @@ class Upgrade {
   std::optional<event::IoWatch> watch_;
   event::Timer limit_;
   event::Deferred failure_notice_;
-  std::string failure_;
+  std::string failure_;  // why we ended it
+  std::string said_;     // what it said of why it does not start
 };
 
 }  // namespace banyan::process

@@ -1,11 +1,13 @@
 #include "process/worker.h"
 
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 
 #include "base/log.h"
 #include "base/stable_hash.h"
+#include "net/socket_io.h"
 
 namespace banyan::process {
 namespace {
@@ -72,10 +74,14 @@ void Worker::on_client(Door& door, int fd, const net::IpAddress& peer) {
   const Generation::Listening* listening = generation_->find_door(door.address());
   CHECK(listening);
   child_.workplace().counters().counter(shm::Metric::connections_accepted).add();
+  shm::InFlight::Ticket ticket;
+  if (too_many_of(peer, ticket)) {
+    net::set_reset_on_close(fd);
+    close(fd);
+    return;
+  }
   std::unique_ptr<net::Stream> stream =
       listening->tls ? net::make_tls_stream(loop_, fd, *listening->tls) : net::make_plain_stream(loop_, fd);
-  shm::InFlight::Ticket ticket;
-  if (too_many_of(peer, ticket)) return stream->reset_on_close();
   clients_.add(std::move(stream), peer, listening->listener->address.port, std::move(ticket));
 }
 
@@ -96,6 +102,12 @@ bool Worker::too_many_of(const net::IpAddress& peer, shm::InFlight::Ticket& tick
   return true;
 }
 
+size_t Worker::connections() const {
+  size_t greetings = 0;
+  for (const auto& [address, door] : doors_) greetings += door->greetings();
+  return clients_.count() + front_.handed_over() + greetings;
+}
+
 void Worker::on_clients_changed() {
   child_.slot().connections.store(connections(), std::memory_order_relaxed);
   bool full = connections() >= most_clients_;
@@ -105,6 +117,7 @@ void Worker::on_clients_changed() {
 
 // Who cannot be served waits in the kernel's queue, where other workers find him.
 void Worker::open_or_pause() {
+  if (!accepting_) return;
   bool was_full = full_;
   full_ = connections() >= most_clients_;
   if (full_ && !was_full)
@@ -153,7 +166,8 @@ void Worker::close_doors_when_quiet() {
   bool quiet =
       std::all_of(doors_.begin(), doors_.end(), [](const auto& entry) { return entry.second->quiet(); });
   if (!quiet && loop_.now() - closing_since_ < kLongestQueue) return quiet_timer_.start(Millis(1));
-  doors_.clear();
+  accepting_ = false;
+  for (auto& [address, door] : doors_) door->pause();
   child_.close_sockets();
   finish_if_empty();
 }
@@ -162,11 +176,12 @@ void Worker::on_stop() {
   draining_ = true;
   quiet_timer_.stop();
   pace_timer_.stop();
-  doors_.clear();
   cut_all();
 }
 
 void Worker::cut_all() {
+  doors_.clear();
+  accepting_ = false;
   if (cut_ || clients_.count() == 0) return child_.finish();
   cut_ = true;
   clients_.cut();
@@ -174,7 +189,7 @@ void Worker::cut_all() {
 }
 
 void Worker::finish_if_empty() {
-  if (draining_ && doors_.empty() && connections() == 0) child_.finish();
+  if (draining_ && !accepting_ && connections() == 0) child_.finish();
 }
 
 }  // namespace banyan::process

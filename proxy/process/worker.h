@@ -43,10 +43,11 @@ class Worker final : public Role,
 
  private:
   void on_client(Door& door, int fd, const net::IpAddress& peer) override;
+  void on_greetings_changed() override { on_clients_changed(); }
   void on_clients_changed() override;
   void write_access(std::string_view line) override;
 
-  size_t connections() const { return clients_.count() + front_.handed_over(); }
+  size_t connections() const;
   bool too_many_of(const net::IpAddress& peer, shm::InFlight::Ticket& ticket);
   void open_doors(const NamedFds& sockets);
   void open_or_pause();
@@ -72,6 +73,7 @@ class Worker final : public Role,
   size_t most_clients_ = 0;
   bool full_ = false;
   bool draining_ = false;
+  bool accepting_ = true;
   bool cut_ = false;
   // Destroyed first of all: the clients, and then the handlers with the connections they have taken over.
   std::shared_ptr<Generation> generation_;

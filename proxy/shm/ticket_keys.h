@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 
 #include "base/clock.h"
 #include "shm/cell.h"
@@ -21,6 +22,7 @@ struct TicketKey {
 struct TicketKeys {
   uint64_t count = 0;
   std::array<TicketKey, 3> keys = {};  // the newest, which seals, first
+  int64_t newest_at = 0;               // seconds since 1970; 0: unknown
 };
 
 // How long a key seals; it opens for three times as long.
@@ -29,6 +31,8 @@ inline constexpr auto kTicketKeyTime = std::chrono::hours(8);
 // Written by the master only.
 Cell<TicketKeys>& ticket_keys(const Segment& segment);
 // Puts the key in front. Master only.
-void add_ticket_key(const Segment& segment, const TicketKey& fresh);
+void add_ticket_key(const Segment& segment, const TicketKey& fresh, WallTime now);
+// When the newest key is to be followed by another one; nullopt if there is none.
+std::optional<WallTime> ticket_key_due(const Segment& segment);
 
 }  // namespace banyan::shm

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import fs from 'node:fs';
 import { client, start } from './lib/banyan.js';
 import { fetch, load } from './lib/client.js';
 import { record } from './lib/recorder.js';
@@ -143,6 +144,17 @@ test('TCP needs the token', async (scope) => {
   assert.equal((await at({ Authorization: 'Bearer open-sesam' })).status, 401);
   assert.equal((await at({ Authorization: 'Bearer open-sesame' })).status, 200);
   assert.ok(!(await banyan.admin('/config')).text.includes('open-sesame'));
+  // The address stays open until a restart, but a new controller knows no token that would fit.
+  const text = fs.readFileSync(banyan.file, 'utf8');
+  fs.writeFileSync(banyan.file, text.replace(/^(listen = ".*"|token = .*)\n/gm, ''));
+  assert.equal((await banyan.order('reload')).code, 0);
+  assert.equal((await at({ Authorization: 'Bearer open-sesame' })).status, 200);
+  const before = banyan.controller();
+  process.kill(before, 'SIGKILL');
+  await until(async () => (await banyan.admin('/readyz').catch(() => ({}))).status === 200, 'another controller');
+  for (const headers of [{}, { Authorization: 'Bearer ' }, { Authorization: 'Bearer open-sesame' }]) {
+    assert.equal((await at(headers)).status, 401);
+  }
 });
 
 test('banyanctl top: once as text and JSON, and live in a terminal', async (scope) => {

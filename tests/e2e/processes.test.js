@@ -83,15 +83,18 @@ test('connections of the other workers live on when one is killed', async (scope
     await client.write(get);
     await client.response();
   }
-  const [killed] = banyan.workers();
+  const [killed, spared] = banyan.workers();
+  const { json } = await banyan.admin('/status');
+  const { connections } = json.processes.find(({ pid }) => pid === spared);
   process.kill(killed, 'SIGKILL');
   const replaced = (workers) => workers.length === 2 && !workers.includes(killed);
   await until(() => replaced(banyan.workers()), 'the new worker');
-  const left = clients.filter((client) => !client.source.ended);
-  for (const client of left) {
+  const ask = async (client) => {
     await client.write(get);
     assert.equal((await client.response()).status, 200);
-  }
+  };
+  const outcomes = await Promise.allSettled(clients.map(ask));
+  assert.equal(outcomes.filter(({ status }) => status === 'fulfilled').length, connections);
 });
 
 test('a killed controller is back and serves the admin socket', async (scope) => {
@@ -248,6 +251,11 @@ test('WINCH drains the workers, the master stays', async (scope) => {
   banyan.signal('HUP');
   await until(() => banyan.workers().length === 2, 'workers after HUP');
   assert.equal((await fetch(banyan.url, { agent: false })).text, 'hi');
+  const next = banyan.workers();
+  banyan.signal('WINCH');
+  await until(() => next.every((pid) => !alive(pid)), 'the next workers to end');
+  assert.equal((await banyan.order('reload')).code, 0);
+  await until(() => banyan.workers().length === 2, 'workers after an order to reload');
 });
 
 test('a second instance on the same port is refused with a reason', async (scope) => {

@@ -7,7 +7,7 @@ import { program, start } from './lib/banyan.js';
 import { fetch, load, run } from './lib/client.js';
 import { connect } from './lib/raw.js';
 import { record } from './lib/recorder.js';
-import { serveHttp } from './lib/servers.js';
+import { freePort, serveHttp } from './lib/servers.js';
 import { test } from './lib/test.js';
 import { until } from './lib/wait.js';
 
@@ -30,6 +30,7 @@ async function startLinked(scope, text, options = {}) {
   const current = () => Number(fs.readFileSync(path.join(banyan.folder, 'run/banyan.pid'), 'utf8'));
   // The masters that came after the one that the test started.
   scope.after(async () => {
+    if (!fs.existsSync(path.join(banyan.folder, 'run/banyan.pid'))) return;
     const pid = current();
     if (pid === banyan.pid || !alive(pid)) return;
     process.kill(pid, 'SIGTERM');
@@ -89,7 +90,7 @@ test('a program that fails changes nothing, and the reason is told', async (scop
   const good = fs.readFileSync(banyan.file, 'utf8');
   fs.appendFileSync(banyan.file, '\n[nonsense]\n');
   process.kill(banyan.pid, 'SIGUSR2');
-  await until(() => /upgrade: the new program ended with code 1/.test(banyan.errorLog()), 'the refusal');
+  await until(() => /upgrade: the new program does not start: .*nonsense: unknown key.*; this program goes on/.test(banyan.errorLog()), 'the refusal');
   assert.equal((await fetch(banyan.url)).text, 'ok');
   fs.writeFileSync(banyan.file, good);
   await until(async () => (await banyan.admin('/readyz')).status === 200, 'the controller to be back');
@@ -158,4 +159,66 @@ reply = { status = 204 }
   await banyan.exited();
   const socketPath = path.join(banyan.folder, 'in.sock');
   assert.equal((await fetch('http://a/', { socketPath, agent: false })).status, 204);
+});
+
+// Listeners, and the admin API on TCP, which needs a token that the next configuration no longer has.
+test('what the new configuration does not name is closed', async (scope) => {
+  const gone = await freePort(), adminPort = await freePort();
+  const banyan = await startLinked(
+    scope,
+    (self) => `[[listener]]
+address = "127.0.0.1:${gone}"
+[[listener]]
+address = "unix:${self.folder}/in.sock"
+[[route]]
+path = "/*"
+reply = { status = 204 }
+`,
+    { admin: `listen = "127.0.0.1:${adminPort}"\ntoken = "open-sesame"` },
+  );
+  const text = fs.readFileSync(banyan.file, 'utf8');
+  const without = text
+    .replace(/\[\[listener\]\]\naddress = "127.0.0.1:\d+"\n\[\[listener\]\]\naddress = "unix:.*\n(?=\[\[route)/, '')
+    .replace(/^(listen|token) = .*\n/gm, '');
+  assert.ok(!without.includes(`:${gone}"`) && !without.includes('sesame') && !without.includes('in.sock'));
+  fs.writeFileSync(banyan.file, without);
+  const { code, stderr } = await upgrade(banyan);
+  assert.equal(code, 0, stderr);
+  await banyan.exited();
+  for (const port of [gone, adminPort]) {
+    await assert.rejects(fetch(`http://127.0.0.1:${port}/status`, { agent: false }), /ECONNREFUSED/);
+  }
+  assert.ok(!fs.existsSync(path.join(banyan.folder, 'in.sock')));
+  assert.equal((await fetch(banyan.url, { agent: false })).status, 204);
+});
+
+test('QUIT ends an upgrade and Banyan, a second USR2 changes nothing', async (scope) => {
+  const server = await serveHttp(scope, (request, response) => response.end('ok'));
+  const banyan = await startLinked(scope, app(server));
+  relink(banyan, '#!/bin/sh\nexec sleep 60\n');
+  process.kill(banyan.pid, 'SIGUSR2');
+  await until(() => /upgrade: begins/.test(banyan.errorLog()), 'the upgrade to begin');
+  await until(() => banyan.controller() === undefined, 'the controller to make room');
+  process.kill(banyan.pid, 'SIGUSR2');
+  await until(() => /under way already/.test(banyan.errorLog()), 'the second to be answered');
+  assert.ok(!fs.existsSync(path.join(banyan.folder, 'run/upgrade.refused')));
+  assert.equal((await fetch(banyan.url)).text, 'ok');
+  process.kill(banyan.pid, 'SIGQUIT');
+  assert.deepEqual(await banyan.exited(), { code: 0, signal: null });
+  assert.ok(!fs.existsSync(path.join(banyan.folder, 'run/banyan.pid')));
+});
+
+test('who has not sent its PROXY header yet is served by the old program', async (scope) => {
+  const server = await serveHttp(scope, (request, response) => response.end('ok'));
+  const banyan = await startLinked(scope, app(server), { listener: 'proxy_protocol = true' });
+  const client = await connect(scope, banyan.port);
+  const idle = await connect(scope, banyan.port);
+  await until(async () => (await banyan.admin('/status')).json.connections === 2, 'the connections to be taken');
+  assert.equal((await upgrade(banyan)).code, 0);
+  await client.write('PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  const response = await client.response();
+  assert.equal(String(response.body), 'ok');
+  assert.match(response.get('connection'), /close/i);
+  await idle.close();
+  await banyan.exited();
 });

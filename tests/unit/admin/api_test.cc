@@ -43,7 +43,7 @@ class ApiTest : public ::testing::Test {
   }
 
   AdminHouse house_;
-  ApiHandler local_{*house_.api, "the unix socket", ""};
+  ApiHandler local_{*house_.api, "the unix socket", {}};
 };
 
 TEST_F(ApiTest, EveryVerbHasItsPage) {
@@ -127,6 +127,13 @@ TEST_F(ApiTest, TcpNeedsTheToken) {
   auto order = ask(door, {.method = "POST", .path = "/rollouts/content/abort"});
   EXPECT_EQ(order->status(), 401);
   EXPECT_EQ(house_.book->find("content")->percent, 1000u);
+}
+
+TEST_F(ApiTest, AnEmptyTokenFitsNobody) {
+  ApiHandler door(*house_.api, "TCP", "");
+  for (const char* given : {"", "Bearer", "Bearer ", "Bearer x"}) {
+    EXPECT_EQ(ask(door, {.path = "/status", .fields = {{"Authorization", given}}})->status(), 401) << given;
+  }
 }
 
 TEST_F(ApiTest, OrdersChangeTheRollout) {

@@ -19,7 +19,7 @@ using namespace std::chrono_literals;
 class MetricsTest : public ::testing::Test {
  protected:
   std::string page() {
-    ApiHandler door(*house_.api, "the unix socket", "");
+    ApiHandler door(*house_.api, "the unix socket", {});
     FakeCall call(house_.loop, {.path = "/metrics"});
     call.open(door);
     EXPECT_TRUE(call.run());

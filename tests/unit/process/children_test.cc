@@ -38,7 +38,7 @@ class ChildrenTest : public ::testing::Test, protected Children::Observer {
   }
   ~ChildrenTest() override {
     children.let_all_go();
-    children.kill_all(SIGKILL);
+    for (uint32_t place : children.living()) children.kill(place, SIGKILL);
     wait_for([&] { return children.living().empty(); });
     log::set_sink(nullptr, nullptr);
   }

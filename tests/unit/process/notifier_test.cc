@@ -46,6 +46,8 @@ TEST(NotifierTest, SendsWhatSystemdExpects) {
   notifier.reloading();
   std::string reloading = manager.next();
   EXPECT_THAT(reloading, StartsWith("RELOADING=1\nMONOTONIC_USEC="));
+  notifier.handed_to(77, "drains");
+  EXPECT_EQ(manager.next(), "MAINPID=77\nSTATUS=drains\n");
   notifier.stopping("draining");
   EXPECT_THAT(manager.next(), StartsWith("STOPPING=1\n"));
   notifier.alive();
