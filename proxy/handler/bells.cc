@@ -32,12 +32,19 @@ Bells::Bells(event::Loop& loop, shm::Segment& segment, std::vector<int> fds, uin
       own_(slot < shm::kFirstWorkerSlot ? shm::kWorkers : slot - shm::kFirstWorkerSlot),
       own_ring_(loop, Callback::to<&Bells::call_listeners>(this)) {
   CHECK(fds_.size() <= shm::kWorkers);
+  ring_everybody();
   if (own_ >= fds_.size()) return;
   // Each write is an edge, whatever the counter says, so it is never read; it will not overflow.
   watch_.emplace(loop, fds_[own_], event::IoWatch::Interest::read, Callback::to<&Bells::on_bell>(this));
   if (!watch_->start()) LOG(error, "cannot watch this worker's eventfd: events of others will come late");
   // A predecessor may have died before it looked. Nobody listens yet, so nothing is missed.
   segment_.layout().bells[own_].rung.store(0, std::memory_order_seq_cst);
+}
+
+// A process may be killed when its news is there, or even a flag is up, and nobody was rung: the one in its
+// place does it.
+void Bells::ring_everybody() const {
+  for (const int fd : fds_) eventfd_write(fd, 1);
 }
 
 // The exchange comes after the news was stored, and the flag is cleared before the news is looked for, both

@@ -6,6 +6,9 @@
 // A worker that was rung and has not looked yet is not rung again: one flag for each worker in shared memory
 // (shm::Layout), which it clears before it looks. So a dead worker is rung once at most, and many events in a
 // row cost one system call for each worker. Ringing nobody costs nothing.
+//
+// A process that is killed between its news and the system call has rung nobody, and perhaps leaves a flag
+// that keeps others from ringing. So every new process rings all workers, whatever the flags say.
 #pragma once
 
 #include <optional>
@@ -25,7 +28,8 @@ class Bells {
   class Listener;
 
   // `fds`: the eventfds by worker, owned by the process and open as long as this lives; non-blocking. `slot`:
-  // this process's in the segment; the controller has no bell of its own, but rings those of others.
+  // this process's in the segment; the controller has no bell of its own, but rings those of others. Rings
+  // everybody once.
   Bells(event::Loop& loop, shm::Segment& segment, std::vector<int> fds, uint32_t slot);
   Bells(const Bells&) = delete;
   Bells& operator=(const Bells&) = delete;
@@ -34,10 +38,11 @@ class Bells {
   // call, never inside this call. Workers that do not exist are left out.
   void ring(const shm::WorkerSet& workers);
 
-  // How often this process made the system call; for tests.
+  // How often ring() made the system call; for tests.
   uint64_t system_calls() const { return system_calls_; }
 
  private:
+  void ring_everybody() const;
   void on_bell();
   void call_listeners();
 

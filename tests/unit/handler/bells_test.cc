@@ -1,6 +1,7 @@
 #include "handler/bells.h"
 
 #include <gtest/gtest.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 
 #include "support/fake_call.h"
@@ -23,11 +24,20 @@ struct BellsTest : ::testing::Test {
   std::optional<Bells> one{std::in_place, loop1, segment, fds, shm::worker_slot(1)};
   int heard = 0;
 
+  BellsTest() {
+    // Each of them has rung the other when it was made.
+    loop0.turn();
+    loop1.turn();
+  }
   ~BellsTest() override {
     one.reset();
     for (int fd : fds) close(fd);
   }
   void on_ring() { ++heard; }
+  uint64_t counter(uint32_t worker) {
+    eventfd_t count = 0;
+    return eventfd_read(fds[worker], &count) == 0 ? count : 0;
+  }
   Callback count() { return Callback::to<&BellsTest::on_ring>(this); }
 };
 
@@ -76,6 +86,28 @@ TEST_F(BellsTest, TheControllerRingsToo) {
   controller.ring(set_of({0}));
   loop0.turn();
   EXPECT_EQ(heard, 1);
+}
+
+// A process is killed with the flag up, before it has rung; the one in its place makes up for it.
+TEST_F(BellsTest, AProcessThatIsKilledBeforeItRingsHasASuccessorThatDoes) {
+  Bells::Listener listener(*one, count());
+  counter(1);
+  testing::Stepped victim([&] { zero.ring(set_of({1})); });
+  if (!victim.ready()) GTEST_SKIP() << "ptrace(2) is not allowed here";
+  while (segment.layout().bells[1].rung.load() == 0) ASSERT_TRUE(victim.step());
+  victim.end();
+  ASSERT_EQ(counter(1), 0u);
+  zero.ring(set_of({1}));
+  ASSERT_EQ(counter(1), 0u);  // nobody rings it any more
+  for (const uint32_t slot : {shm::kControllerSlot, shm::worker_slot(2)}) {
+    segment.layout().bells[1].rung.store(1);
+    heard = 0;
+    event::Loop loop;
+    const Bells successor(loop, segment, fds, slot);
+    EXPECT_TRUE(testing::run_until(loop1, [&] { return heard == 1; }));
+    zero.ring(set_of({1}));
+    EXPECT_TRUE(testing::run_until(loop1, [&] { return heard == 2; }));
+  }
 }
 
 TEST_F(BellsTest, ListenersMayGoWhileTheyAreCalled) {
