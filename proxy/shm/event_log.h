@@ -120,8 +120,9 @@ class EventLog {
   struct Published {
     EventId id;
     bool repeated = false;  // the repeat key was known: nothing was added, `id` is the first one's
-    WorkerSet wake;         // the workers that have subscribers, this one among them; empty for a repeat
-    uint32_t channel = 0;
+    // The workers that have subscribers, this one among them. For a repeat, too: whoever added the event may
+    // have been killed before it woke anybody.
+    WorkerSet wake;
   };
   // Adds an event. `repeat_key` not empty: a second event of this channel with the same key is not added; the
   // last 65,536 keys of all channels are known for a day. `now`: the monotonic clock. Errors: 413 longer than
@@ -174,6 +175,9 @@ class EventLog {
   struct Parts;
   class Held;
   struct Found;
+  struct NewEvent;
+
+  EventId add(const NewEvent& event, std::optional<uint32_t>& number);
 
   Channel describe(uint32_t number) const;
   std::vector<Found> walk(uint64_t newest, uint64_t seen, const History& history, TimePoint now) const;

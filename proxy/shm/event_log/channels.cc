@@ -13,8 +13,8 @@ namespace {
 constexpr size_t kInRecord = sizeof(ChannelRecord::text), kInPiece = sizeof(NamePiece::text);
 constexpr uint64_t kPiecesEach = 4;  // enough for 200 bytes
 constexpr uint64_t kEpochs = uint64_t{1} << 53;
-// How many channels are looked at for an idle one, and out of how many the best is taken.
-constexpr uint32_t kLookedAt = 1024, kCompared = 16;
+// Out of how many idle channels the best is taken.
+constexpr uint32_t kCompared = 16;
 
 uint64_t relaxed(const Word& word) { return word.load(std::memory_order_relaxed); }
 constexpr uint64_t name_word(uint64_t size, uint64_t piece) { return piece << 16 | size; }
@@ -161,10 +161,10 @@ bool Channels::make_room() {
 std::optional<uint32_t> Channels::find_idle() {
   std::optional<uint32_t> best;
   uint64_t hand = relaxed(head_.hand);
-  const uint32_t most = std::min(kLookedAt, max_channels_);
+  const uint32_t most = std::min(kWindow, max_channels_);
   for (uint32_t looked = 0, idle = 0; looked < most && idle < kCompared; ++looked) {
     const auto number = static_cast<uint32_t>(hand++ % max_channels_);
-    if (columns_.sum(number) > 0) continue;
+    if (columns_.any(number)) continue;
     ++idle;
     if (!best || relaxed(records_[number].newest) < relaxed(records_[*best].newest)) best = number;
   }

@@ -51,8 +51,11 @@ class Channels {
   void format();
 
   std::optional<uint32_t> find(std::string_view name) const;
-  // Makes room for one more if there is none: evicts a channel without subscribers, preferably one without a
-  // recent event. False: none was found. A transaction of its own.
+  // Of channels that make_room() looks at, so that the lock is soon free again.
+  static constexpr uint32_t kWindow = 1024;
+  // Makes room for one more if there is none: evicts a channel without subscribers, of the first few found
+  // the one whose newest event is the oldest. False: there was none among the next kWindow; other calls go on
+  // behind them. A transaction of its own.
   bool make_room();
   // REQUIRES: a transaction, room, and that there is no channel of that name.
   uint32_t make(std::string_view name);

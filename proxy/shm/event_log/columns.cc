@@ -47,6 +47,14 @@ uint64_t Columns::sum(uint32_t channel) const {
   return sum;
 }
 
+bool Columns::any(uint32_t channel) const {
+  const uint32_t workers = area_.workers.load(std::memory_order_acquire);
+  for (uint32_t i = 0; i < workers; ++i) {
+    if (of(i, channel) > 0) return true;
+  }
+  return false;
+}
+
 WorkerSet Columns::listening(uint32_t channel) const {
   WorkerSet set;
   const uint32_t workers = area_.workers.load(std::memory_order_acquire);

@@ -29,6 +29,8 @@ class Columns {
   uint32_t of(uint32_t worker, uint32_t channel) const;
   // Of all workers. What join() counted before the caller took the lock is in it.
   uint64_t sum(uint32_t channel) const;
+  // Whether that is above 0.
+  bool any(uint32_t channel) const;
   WorkerSet listening(uint32_t channel) const;
 
  private:

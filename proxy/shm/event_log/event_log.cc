@@ -60,20 +60,24 @@ uint32_t EventLog::channels() const {
 
 Result<EventLog::Joined> EventLog::join(std::string_view name) {
   CHECK(worker_ != kNoWorker && !name.empty() && name.size() <= kLongestName);
-  Held held(*parts_);
-  if (!held) return Held::refused();
-  std::optional<uint32_t> number = parts_->channels.find(name);
-  if (!number) {
-    if (!parts_->channels.make_room()) return handler_error(503, "too many channels");
-    parts_->journal.begin();
-    number = parts_->channels.make(name);
-    parts_->journal.commit();
+  Channels& channels = parts_->channels;
+  for (uint32_t looked_at = 0; looked_at < channels.max_channels(); looked_at += Channels::kWindow) {
+    Held held(*parts_);
+    if (!held) return Held::refused();
+    std::optional<uint32_t> number = channels.find(name);
+    if (!number && !channels.make_room()) continue;
+    if (!number) {
+      parts_->journal.begin();
+      number = channels.make(name);
+      parts_->journal.commit();
+    }
+    parts_->columns.add(worker_, *number, 1);
+    const ChannelRecord& record = channels.record(*number);
+    return Joined{*number,
+                  {record.epoch.load(std::memory_order_relaxed), record.last.load(std::memory_order_relaxed)},
+                  parts_->ring.tail()};
   }
-  parts_->columns.add(worker_, *number, 1);
-  const ChannelRecord& record = parts_->channels.record(*number);
-  return Joined{*number,
-                {record.epoch.load(std::memory_order_relaxed), record.last.load(std::memory_order_relaxed)},
-                parts_->ring.tail()};
+  return no_room();
 }
 
 void EventLog::join_again(uint32_t channel, uint32_t count) {

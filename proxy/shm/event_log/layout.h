@@ -95,6 +95,8 @@ class EventLog::Held {
   RobustLock::Taken taken_;
 };
 
+inline Error no_room() { return handler_error(503, "too many channels"); }
+
 inline uint64_t to_nanoseconds(TimePoint time) {
   return static_cast<uint64_t>(std::chrono::nanoseconds(time.time_since_epoch()).count());
 }

@@ -9,6 +9,7 @@
 #include "support/event_region.h"
 #include "support/fake_call.h"
 #include "support/fake_worker.h"
+#include "support/forked.h"
 
 namespace banyan::handlers {
 namespace {
@@ -199,6 +200,21 @@ TEST_F(EventPublishTest, RingsTheWorkersThatListen) {
   EXPECT_EQ(worker.bells.system_calls(), 0u);
   (void)*other.join("a");
   post("/a", "x"), post("/a", "x"), post("/b", "x");
+  EXPECT_EQ(worker.bells.system_calls(), 1u);
+}
+
+// Its publisher is killed behind the event, before it has rung anybody; whoever sends it again makes it
+// heard.
+TEST_F(EventPublishTest, ARepeatRingsToo) {
+  shm::EventLog other(region.bytes(), 1, 1);
+  (void)*other.join("a");
+  testing::Stepped victim([&] { post("/a", "x", {{"Idempotency-Key", "k"}}); });
+  if (!victim.ready()) GTEST_SKIP() << "ptrace(2) is not allowed here";
+  const uint64_t end = log.end();
+  while (log.end() == end) ASSERT_TRUE(victim.step());
+  victim.end();
+  ASSERT_EQ(worker.segment.layout().bells[1].rung.load(), 0u);
+  EXPECT_NE(post("/a", "x", {{"Idempotency-Key", "k"}}).body.find("repeated"), std::string::npos);
   EXPECT_EQ(worker.bells.system_calls(), 1u);
 }
 

@@ -129,6 +129,10 @@ TEST_F(EventLogTest, ARepeatIsAnsweredWithTheFirstEvent) {
   EXPECT_TRUE(again.repeated);
   EXPECT_EQ(again.id, first);
   EXPECT_TRUE(again.wake.empty());
+  (void)*two->join("a");
+  WorkerSet listening;
+  listening.add(1);
+  EXPECT_EQ(one->publish("a", EventKind::text, "x", "key", now)->wake, listening);
   EXPECT_EQ(publish("b", "x", "key").offset, 1u);  // keys belong to a channel
   const auto other = one->publish("a", EventKind::text, "z", "key", now);
   ASSERT_FALSE(other.ok());
@@ -280,6 +284,25 @@ TEST_F(EventLogTest, ChannelsWithSubscribersAreNotEvicted) {
   two->leave(two->find("7")->value().number);
   EXPECT_EQ(publish("more", "x").offset, 1u);
   EXPECT_FALSE(one->find("7")->has_value());
+}
+
+// The idle ones may be far from where the search begins.
+TEST(EventLogChannels, NoIdleChannelIsOverlooked) {
+  constexpr uint32_t kChannels = 5000;
+  testing::EventRegion region({.ring_bytes = 64 << 10, .max_channels = kChannels});
+  const auto log = region.view(0), other = region.view(1);
+  for (uint32_t i = 0; i < kChannels; ++i)
+    ASSERT_TRUE((i % 2 ? log : other)->join(fmt::format("{}", i)).ok());
+  EXPECT_EQ(log->join("new").error().status, 503);
+  EXPECT_EQ(log->publish("new", EventKind::text, "x", "", TimePoint()).error().status, 503);
+  for (const uint32_t idle : {4201u, 4199u, 1u, 4999u}) {
+    log->leave(idle);
+    EXPECT_EQ(log->join(fmt::format("new {}", idle))->channel, idle);
+    EXPECT_EQ(log->join("more").error().status, 503);
+  }
+  log->leave(3333);
+  EXPECT_EQ(log->publish("published", EventKind::text, "x", "k", TimePoint())->id.offset, 1u);
+  EXPECT_FALSE(log->find("3333")->has_value());
 }
 
 TEST_F(EventLogTest, NamesOfAllLengthsComeAndGo) {
