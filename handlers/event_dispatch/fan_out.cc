@@ -29,16 +29,18 @@ void FanOut::run_slice() {
   owner_.on_slice_end(idle);
 }
 
-// False when there was nothing.
+// False when there is nothing to deliver, nor more to read. (Events of channels that were forgotten, and
+// whose numbers others have now, make rounds without anything to deliver.)
 bool FanOut::read_round() {
   shm::EventLog::Event event;
   size_t bytes = 0;
+  bool more = true;
   for (size_t count = 0; count < kEventsPerRound && bytes < kBytesPerRound; ++count) {
     const shm::EventLog::Next next = log_.next(cursor_, event);
-    if (next == shm::EventLog::Next::none) break;
-    if (next == shm::EventLog::Next::overrun) {
-      note_missed();
-      break;  // what follows is not consecutive to what was read
+    if (next == shm::EventLog::Next::overrun) note_missed();
+    if (next != shm::EventLog::Next::event) {
+      more = false;  // after an overrun what follows is not consecutive to what was read
+      break;
     }
     HubChannel* channel = book_.find(event.channel, event.id.epoch);
     if (!channel) continue;
@@ -52,7 +54,7 @@ bool FanOut::read_round() {
   }
   place_ = 0;
   walking_ = false;
-  return !touched_.empty();
+  return more || !touched_.empty();
 }
 
 void FanOut::note_missed() {

@@ -1,0 +1,59 @@
+// Rounds of events, from the log to the listeners of one worker.
+#include "handlers/event_dispatch/fan_out.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "support/event_region.h"
+#include "support/fake_call.h"
+
+namespace banyan::handlers {
+namespace {
+
+struct FanOutTest : ::testing::Test, FanOut::Owner, EventListener {
+  event::Loop loop;
+  testing::EventRegion region{{.ring_bytes = 1 << 20, .max_channels = 16}};
+  shm::EventLog log{region.bytes(), 0, 1}, other{region.bytes(), 1, 1};
+  ChannelBook book{log};
+  FanOut fan_out{loop, log, book, *this};
+  Subscription subscription{.listener = this};
+  std::string heard;
+  bool idle = false;
+
+  void on_delivered(const HubChannel&, const ChannelRound&) override {}
+  void on_slice_end(bool nothing_left) override { idle |= nothing_left; }
+  void on_events(Subscription&, ChannelRound& round) override {
+    for (const StoredEvent& event : round.events) heard += event.data;
+  }
+  void on_missed(Subscription&) override { heard += "missed "; }
+
+  void publish(std::string_view channel, std::string_view data) {
+    ASSERT_TRUE(other.publish(channel, shm::EventKind::text, data, "", loop.fresh_now()).ok());
+  }
+  bool run_until_idle() {
+    idle = false;
+    fan_out.wake();
+    return testing::run_until(loop, [&] { return idle; });
+  }
+};
+
+TEST_F(FanOutTest, ManyRoundsInARow) {
+  ASSERT_TRUE(book.subscribe(subscription, "a").ok());
+  for (int i = 0; i < 1000; ++i) publish("a", "x");
+  EXPECT_TRUE(run_until_idle());
+  EXPECT_EQ(heard, std::string(1000, 'x'));
+}
+
+// A channel is forgotten, and its number, with hundreds of its events under way, is another one's now.
+TEST_F(FanOutTest, EventsOfAForgottenChannelHideNoOthers) {
+  for (int i = 0; i < 15; ++i) ASSERT_TRUE(other.join(fmt::format("{}", i)).ok());
+  for (int i = 0; i < 1000; ++i) publish("forgotten", "x");
+  ASSERT_TRUE(book.subscribe(subscription, "new").ok());
+  ASSERT_FALSE(log.find("forgotten")->has_value());
+  publish("new", "heard");
+  EXPECT_TRUE(run_until_idle());
+  EXPECT_EQ(heard, "heard");
+}
+
+}  // namespace
+}  // namespace banyan::handlers
