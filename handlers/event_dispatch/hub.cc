@@ -97,7 +97,7 @@ void EventHub::retire(Subscriber& subscriber) {
 }
 
 void EventHub::again(Subscriber& subscriber) {
-  if (subscriber.place_in_again != UINT32_MAX) return;
+  if (subscriber.gone() || subscriber.place_in_again != UINT32_MAX) return;
   subscriber.place_in_again = static_cast<uint32_t>(again_.size());
   again_.push_back(&subscriber);
   again_notice_.schedule_next_turn();

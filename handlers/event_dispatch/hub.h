@@ -67,7 +67,8 @@ class EventHub final : private FanOut::Owner {
   void adopt(std::unique_ptr<Subscriber> subscriber, handler::Connection connection);
   // It dies at the end of the turn.
   void retire(Subscriber& subscriber);
-  // Subscriber::on_turn() will be called in the next turn; flush() when the slice of the round is over.
+  // Subscriber::on_turn() will be called in the next turn, unless it is gone; flush() when the slice of the
+  // round is over.
   void again(Subscriber& subscriber);
   void flush_later(Subscriber& subscriber) { put_off_.push_back(&subscriber); }
   // There may be something new in the log.

@@ -56,8 +56,9 @@ void Subscriber::begin(handler::Connection connection) {
   hub_->wheel().put(*this, until_due());
   hub_->meters().connections(transport()).add();
   welcome();
+  if (state_ == State::gone) return;
   if (!connection.received.empty() && form_.dress != Dress::sse) receive(connection.received);
-  if (state_ == State::open || state_ == State::closing) read();
+  read();
 }
 
 void Subscriber::leave_all() {
@@ -125,7 +126,7 @@ void Subscriber::on_due() {
     std::string ping;
     http::append_ws_frame(http::WsOpcode::ping, {}, ping);
     awaiting_pong_ = true;
-    put_text(std::move(ping));
+    say(std::move(ping));
   }
   if (state_ == State::open) hub_->wheel().put(*this, until_due());
 }
@@ -201,6 +202,12 @@ void Subscriber::on_missed(Subscription& subscription) {
 
 void Subscriber::send(RunPart part) {
   put(std::move(part));
+  if (queue_ && state_ == State::open) keep_in_limits();
+}
+
+// What is not an event, within the limits of the queue.
+void Subscriber::say(std::string bytes) {
+  put_text(std::move(bytes));
   if (queue_ && state_ == State::open) keep_in_limits();
 }
 

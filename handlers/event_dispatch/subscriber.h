@@ -61,6 +61,7 @@ class Subscriber final : public event::Disposable,
 
   shm::EventTransport transport() const { return static_cast<shm::EventTransport>(form_.dress); }
   bool open() const { return state_ == State::open; }
+  bool gone() const { return state_ == State::gone; }
 
   uint32_t place_in_again = UINT32_MAX;  // the hub's
 
@@ -83,6 +84,7 @@ class Subscriber final : public event::Disposable,
   // subscriber.cc
   void send(RunPart part);
   void put(RunPart part);
+  void say(std::string bytes);
   void put_text(std::string bytes);
   void keep_in_limits();
   void announce_dropped();
@@ -116,7 +118,9 @@ class Subscriber final : public event::Disposable,
   // subscriber_input.cc
   void read();
   void receive(std::span<char> bytes);
-  bool on_step(const http::WsReceiver::Step& step);
+  // Nothing that it sends can make a difference any more.
+  bool is_heard_out() const { return state_ == State::gone || client_closed_; }
+  void on_step(const http::WsReceiver::Step& step);
   bool too_fast();
   void on_close_frame(http::WsClose code);
   void on_message(bool text, std::string_view payload);

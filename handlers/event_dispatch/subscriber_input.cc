@@ -17,7 +17,7 @@ void Subscriber::on_readable() { read(); }
 void Subscriber::read() {
   reading_ = false;
   for (int i = 0; i < kReadsPerTurn; ++i) {
-    if (state_ == State::gone || client_closed_) return;
+    if (is_heard_out()) return;
     const std::span<char> space = hub_->read_space();
     const net::IoResult result = stream_->read(space);
     if (result.status == net::IoStatus::again) return;
@@ -25,6 +25,7 @@ void Subscriber::read() {
     if (form_.dress != Dress::sse && !failed_) receive(space.first(result.bytes));
     if (result.drained) return;
   }
+  if (is_heard_out()) return;
   reading_ = true;
   hub_->again(*this);
 }
@@ -41,7 +42,8 @@ void Subscriber::receive(std::span<char> bytes) {
   while (!bytes.empty()) {
     const http::WsReceiver::Step step = receiver->receive(bytes);
     bytes = bytes.subspan(step.used);
-    if (!on_step(step)) return;
+    on_step(step);
+    if (failed_ || is_heard_out()) return;
   }
   const bool under_way = receiver->in_message();
   if (under_way && fresh) extra().receiver = std::move(fresh);
@@ -51,15 +53,13 @@ void Subscriber::receive(std::span<char> bytes) {
   }
 }
 
-// False when nothing more is to be read.
-bool Subscriber::on_step(const http::WsReceiver::Step& step) {
+void Subscriber::on_step(const http::WsReceiver::Step& step) {
   using Event = http::WsReceiver::Event;
-  if (step.event == Event::none) return true;
+  if (step.event == Event::none) return;
   if (step.event == Event::failed) {
     failed_ = true;
     const bool big = step.code == http::WsClose::message_too_big;
-    close(step.code, step.wrong, big ? shm::EventClose::too_big : shm::EventClose::protocol);
-    return false;
+    return close(step.code, step.wrong, big ? shm::EventClose::too_big : shm::EventClose::protocol);
   }
   if (step.event == Event::close) {
     client_closed_ = true;
@@ -71,24 +71,20 @@ bool Subscriber::on_step(const http::WsReceiver::Step& step) {
       hub_->wake();
       hub_->again(*this);
     }
-    return false;
+    return;
   }
-  if (state_ != State::open) return true;
-  if (step.event == Event::pong) return true;
+  if (state_ != State::open || step.event == Event::pong) return;
   if (too_fast()) {
     failed_ = true;
-    close(http::WsClose::policy_violation, "too many messages", shm::EventClose::too_fast);
-    return false;
+    return close(http::WsClose::policy_violation, "too many messages", shm::EventClose::too_fast);
   }
   if (step.event == Event::ping) {
     std::string pong;
     http::append_ws_frame(http::WsOpcode::pong, step.payload, pong);
-    put_text(std::move(pong));
-    if (queue_ && state_ == State::open) keep_in_limits();
+    say(std::move(pong));
   } else {
     on_message(step.event == Event::text, step.payload);
   }
-  return state_ == State::open;
 }
 
 // Counts in seconds, beginning with a message. A client that comes near the limit is a warning to operators.
@@ -129,7 +125,7 @@ void Subscriber::on_message(bool text, std::string_view payload) {
     }
     std::string answer;
     append_error(answer, error);
-    return put_text(std::move(answer));
+    return say(std::move(answer));
   }
   if (const std::string channel = only_channel(); !channel.empty() && may_publish(channel)) {
     const auto kind = text ? shm::EventKind::text : shm::EventKind::binary;
@@ -204,7 +200,7 @@ void Subscriber::on_command(const Command& command) {
       publish(command, answer);
       break;
   }
-  put_text(std::move(answer));
+  say(std::move(answer));
 }
 
 void Subscriber::unsubscribe(Subscription& subscription) {

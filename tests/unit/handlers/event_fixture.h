@@ -48,12 +48,19 @@ class EventClient {
 
   // Gives the other end to the taker of the call.
   void join(handler::Handler& handler, testing::FakeRequest request, int& alive, std::string early = {}) {
+    ask(handler, std::move(request));
+    if (call_->taker()) hand_over(alive, std::move(early));
+  }
+  // The two halves of it.
+  void ask(handler::Handler& handler, testing::FakeRequest request) {
     call_ = std::make_unique<testing::FakeCall>(loop_, std::move(request));
     call_->open(handler);
-    if (!call_->taker()) return;
+  }
+  void hand_over(int& alive, std::string early = {}, bool gone = false) {
     int ends[2];
     ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
     fd_ = ends[0];
+    if (gone) hang_up();
     handler::Connection connection;
     connection.stream = net::make_plain_stream(loop_, ends[1]);
     ASSERT_TRUE(connection.stream->start(nobody_));
