@@ -63,22 +63,25 @@ Result<std::unique_ptr<handler::Handler>> EventDispatch::make(const config::Hand
   const uint32_t number = services.directory.find(shm::Kind::handler, entry.name);
   Result<shm::Region> region = shm::map_region(services.segment, shm::Kind::handler, number);
   if (!region.ok()) return std::move(region).error();
-  auto hub = std::make_shared<EventHub>(services, *std::move(region), options, number);
+  std::shared_ptr<const Rights> shared = *std::move(rights);
+  auto hub = std::make_shared<EventHub>(services, *std::move(region), options, shared, number);
   return std::unique_ptr<handler::Handler>(
-      new EventDispatch(entry, services, std::move(hub), *std::move(rights)));
+      new EventDispatch(entry, services, std::move(hub), std::move(shared)));
 }
 
 void EventDispatch::succeed(handler::Handler& predecessor) {
   auto& former = static_cast<EventDispatch&>(predecessor);
   former.source_.reset();
+  former_ = std::move(former.former_);
+  std::erase_if(former_, [](const std::shared_ptr<EventHub>& hub) { return hub->idle(); });
   if (former.hub_->log().identity() == hub_->log().identity()) {
     const EventDispatchOptions options = hub_->options();
     hub_ = former.hub_;
-    hub_->apply(options, *rights_);
+    hub_->apply(options, rights_);
     return;
   }
-  former_ = former.hub_;
-  former_->drain(kMove);
+  former_.push_back(former.hub_);
+  former.hub_->drain(kMove);
 }
 
 // One process reads the source: the controller, of which there is always one.
@@ -212,13 +215,17 @@ std::unique_ptr<handler::Session> EventDispatch::authorize(handler::Call& call, 
 
 std::unique_ptr<handler::Session> EventDispatch::join(handler::Call& call, const EventQuery& query,
                                                       Grant grant) {
+  if (!hub_->judged_by(*rights_)) {
+    // A reload, while another target was asked.
+    return refuse(call, handler_error(503, "who may subscribe has just changed, ask again"));
+  }
   http::Fields cors;
   rights_->add_cors_fields(grant.origin, cors);
   const bool websocket = http::asks_for_websocket(call.request());
   if (!websocket && !accepts_event_stream(call.request().fields)) return poll(call, hub_, query, cors);
-  std::unique_ptr<Grant> kept = rights_->any() ? std::make_unique<Grant>(std::move(grant)) : nullptr;
-  return websocket ? join_by_websocket(call, hub_, query, std::move(kept))
-                   : join_by_event_stream(call, hub_, query, std::move(kept), cors);
+  Admission admission{rights_, rights_->any() ? std::make_unique<Grant>(std::move(grant)) : nullptr};
+  return websocket ? join_by_websocket(call, hub_, query, std::move(admission))
+                   : join_by_event_stream(call, hub_, query, std::move(admission), cors);
 }
 
 std::unique_ptr<handler::Session> EventDispatch::refuse(handler::Call& call, const Error& error) {

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "handler/type.h"
 #include "handlers/event_dispatch/channel_names.h"
@@ -30,7 +31,7 @@ class EventDispatch final : public handler::Handler {
 
  private:
   EventDispatch(const config::HandlerEntry& entry, handler::Services& services, std::shared_ptr<EventHub> hub,
-                std::unique_ptr<Rights> rights)
+                std::shared_ptr<const Rights> rights)
       : entry_(entry), services_(services), hub_(std::move(hub)), rights_(std::move(rights)) {}
 
   std::unique_ptr<handler::Session> open_channel(handler::Call& call, const std::string& channel);
@@ -45,9 +46,10 @@ class EventDispatch final : public handler::Handler {
   const config::HandlerEntry& entry_;
   handler::Services& services_;
   std::shared_ptr<EventHub> hub_;
-  std::unique_ptr<Rights> rights_;
-  // What a reload that changed the size of the log has left behind: it sends its subscribers to the new one.
-  std::shared_ptr<EventHub> former_;
+  std::shared_ptr<const Rights> rights_;
+  // What reloads that changed the size of the log have left behind: they send their subscribers to the new
+  // one.
+  std::vector<std::shared_ptr<EventHub>> former_;
   std::unique_ptr<RedisSource> source_;  // in the controller only
 };
 

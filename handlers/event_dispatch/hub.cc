@@ -31,10 +31,11 @@ size_t most_connections(const EventDispatchOptions& options) {
 }  // namespace
 
 EventHub::EventHub(handler::Services& services, shm::Region region, const EventDispatchOptions& options,
-                   uint32_t number)
+                   std::shared_ptr<const Rights> rights, uint32_t number)
     : services_(services),
       region_(std::move(region)),
       options_(options),
+      rights_(std::move(rights)),
       publish_limits_(options.publish_limits()),
       meters_(services.counters, number),
       log_(region_.bytes(), worker_of(services.slot), shm::process_life(services.segment, services.slot)),
@@ -52,17 +53,21 @@ EventHub::~EventHub() {
     wheel_.take_out(entry);
     delete static_cast<Subscriber*>(&entry);
   });
+  meters_.queue_bytes.set(queue_memory_);
 }
 
-void EventHub::apply(const EventDispatchOptions& options, const Rights& rights) {
-  const bool other_rights = options.subscribe != options_.subscribe;
+void EventHub::apply(const EventDispatchOptions& options, std::shared_ptr<const Rights> rights) {
+  const bool other_rights = !judged_by(*rights);
   options_ = options;
+  rights_ = std::move(rights);
   publish_limits_ = options.publish_limits();
   most_connections_ = most_connections(options);
   if (!other_rights) return;
-  wheel_.each([&](WheelEntry& entry) { static_cast<Subscriber&>(entry).renew(rights); });
+  wheel_.each([&](WheelEntry& entry) { static_cast<Subscriber&>(entry).renew(*rights_); });
   answer_polls();  // they are checked when they come again
 }
+
+bool EventHub::judged_by(const Rights& rights) const { return rights.options() == rights_->options(); }
 
 void EventHub::drain(Duration time) {
   if (draining_) return;
@@ -81,13 +86,14 @@ void EventHub::answer_polls() {
   for (PollSession* poll : now) poll->finish();
 }
 
-void EventHub::adopt(std::unique_ptr<Subscriber> subscriber, handler::Connection connection) {
+void EventHub::adopt(std::unique_ptr<Subscriber> subscriber, handler::Connection connection,
+                     const Rights& judge) {
   if (!tick_.running()) {
     ticked_ = loop().now();
     tick_.start(Wheel::kTick);
   }
   // From here on it is on the wheel, whose entries are the hub's.
-  subscriber.release()->begin(std::move(connection));
+  subscriber.release()->begin(std::move(connection), judged_by(judge) ? nullptr : rights_.get());
 }
 
 void EventHub::retire(Subscriber& subscriber) {

@@ -37,7 +37,7 @@ class EventHub final : private FanOut::Owner {
  public:
   // `services` outlive it, the options are copied. `number`: the handler's in the directory.
   EventHub(handler::Services& services, shm::Region region, const EventDispatchOptions& options,
-           uint32_t number);
+           std::shared_ptr<const Rights> rights, uint32_t number);
   ~EventHub();
 
   event::Loop& loop() { return services_.loop; }
@@ -57,14 +57,18 @@ class EventHub final : private FanOut::Owner {
   std::set<PollSession*>& polls() { return polls_; }
 
   // Other options from now on, and other rights: who would not be let in any more is sent away.
-  void apply(const EventDispatchOptions& options, const Rights& rights);
+  void apply(const EventDispatchOptions& options, std::shared_ptr<const Rights> rights);
+  // Those rights are the ones that count now: no reload has brought others.
+  bool judged_by(const Rights& rights) const;
   // Sends all away, spread over that time, and those who still come. A second call has no effect.
   void drain(Duration time);
 
+  // Nobody is connected.
+  bool idle() const { return wheel_.empty() && polls_.empty(); }
   // No more connections are to be had.
   bool full() const { return wheel_.size() + polls_.size() >= most_connections_; }
-  // Takes a connection that was handed over.
-  void adopt(std::unique_ptr<Subscriber> subscriber, handler::Connection connection);
+  // Takes a connection that was handed over. `judge` are the rights under which it was let in.
+  void adopt(std::unique_ptr<Subscriber> subscriber, handler::Connection connection, const Rights& judge);
   // It dies at the end of the turn.
   void retire(Subscriber& subscriber);
   // Subscriber::on_turn() will be called in the next turn, unless it is gone; flush() when the slice of the
@@ -94,6 +98,7 @@ class EventHub final : private FanOut::Owner {
   handler::Services& services_;
   shm::Region region_;
   EventDispatchOptions options_;
+  std::shared_ptr<const Rights> rights_;
   PublishLimits publish_limits_;
   EventMeters meters_;
   uint64_t queue_memory_ = 0;

@@ -10,9 +10,11 @@ constexpr std::string_view kProtocol = "banyan.v1";
 
 class Joining final : public handler::Session, public handler::Taker {
  public:
-  Joining(std::shared_ptr<EventHub> hub, const Form& form, std::unique_ptr<Grant> grant)
-      : hub_(std::move(hub)), subscriber_(std::make_unique<Subscriber>(*hub_, form)) {
-    subscriber_->set_grant(std::move(grant));
+  Joining(std::shared_ptr<EventHub> hub, const Form& form, Admission admission)
+      : hub_(std::move(hub)),
+        judge_(std::move(admission.judge)),
+        subscriber_(std::make_unique<Subscriber>(*hub_, form)) {
+    subscriber_->set_grant(std::move(admission.grant));
   }
 
   Result<void> subscribe(const std::vector<std::string>& channels, const std::vector<Resume>& since) {
@@ -24,18 +26,19 @@ class Joining final : public handler::Session, public handler::Taker {
   }
 
   void take(handler::Connection connection) override {
-    hub_->adopt(std::move(subscriber_), std::move(connection));
+    hub_->adopt(std::move(subscriber_), std::move(connection), *judge_);
   }
 
  private:
   std::shared_ptr<EventHub> hub_;  // outlives the subscriber
+  std::shared_ptr<const Rights> judge_;
   std::unique_ptr<Subscriber> subscriber_;
 };
 
 std::unique_ptr<handler::Session> join(handler::Call& call, std::shared_ptr<EventHub> hub, const Form& form,
                                        const EventQuery& query, const std::vector<Resume>& since,
-                                       std::unique_ptr<Grant> grant, const http::ResponseHead& head) {
-  auto joining = std::make_unique<Joining>(std::move(hub), form, std::move(grant));
+                                       Admission admission, const http::ResponseHead& head) {
+  auto joining = std::make_unique<Joining>(std::move(hub), form, std::move(admission));
   if (Result<void> result = joining->subscribe(query.channels, since); !result.ok()) {
     call.fail(std::move(result).error());
     return nullptr;
@@ -60,7 +63,7 @@ std::string choose_protocol(const http::RequestHead& request) {
 }  // namespace
 
 std::unique_ptr<handler::Session> join_by_websocket(handler::Call& call, std::shared_ptr<EventHub> hub,
-                                                    const EventQuery& query, std::unique_ptr<Grant> grant) {
+                                                    const EventQuery& query, Admission admission) {
   const http::RequestHead& request = call.request();
   Result<std::string> accept = http::accept_websocket(request);
   if (!accept.ok()) {
@@ -82,11 +85,11 @@ std::unique_ptr<handler::Session> join_by_websocket(handler::Call& call, std::sh
     form.deflate_bits = deflate->server_window_bits;
     head.fields.add_copy("Sec-WebSocket-Extensions", http::ws_deflate_answer(*deflate));
   }
-  return join(call, std::move(hub), form, query, query.since, std::move(grant), head);
+  return join(call, std::move(hub), form, query, query.since, std::move(admission), head);
 }
 
 std::unique_ptr<handler::Session> join_by_event_stream(handler::Call& call, std::shared_ptr<EventHub> hub,
-                                                       const EventQuery& query, std::unique_ptr<Grant> grant,
+                                                       const EventQuery& query, Admission admission,
                                                        const http::Fields& cors) {
   http::ResponseHead head;
   head.body = {http::BodyKind::streamed, 0};
@@ -95,7 +98,7 @@ std::unique_ptr<handler::Session> join_by_event_stream(handler::Call& call, std:
   for (const http::Field& field : cors) head.fields.add(field);
   const http::Field* last = call.request().fields.find("Last-Event-ID");
   return join(call, std::move(hub), {Dress::sse, 0}, query,
-              last ? parse_last_event_id(last->value) : query.since, std::move(grant), head);
+              last ? parse_last_event_id(last->value) : query.since, std::move(admission), head);
 }
 
 }  // namespace banyan::handlers

@@ -47,7 +47,7 @@ Result<void> PollSession::begin(const EventQuery& query) {
   }
   TimePoint until = call_.arrived() + std::min(query.wait.value_or(Millis(0)), hub_->options().max_wait);
   if (call_.deadline() != TimePoint::max()) until = std::min(until, call_.deadline() - kMargin);
-  wait_.start_at(until);
+  wait_.start_at(hub_->draining() ? hub_->loop().now() : until);
   // In the next turn: an answer needs a session that open() has returned.
   if (!query.since.empty()) look_.schedule();
   return {};

@@ -27,6 +27,8 @@ Subrequest::Subrequest(event::Loop& loop, handler::Call& parent, std::string pat
   const http::FieldSet not_these = {http::FieldId::content_type, http::FieldId::content_encoding,
                                     http::FieldId::expect};
   http::add_end_to_end_fields(original.fields, head_.fields, not_these);
+  // The client's own words about it are none.
+  for (const char* name : {"X-Original-URI", "X-Original-Method"}) head_.fields.remove(name);
   head_.fields.add("X-Original-URI", parent_.request().target);
   head_.fields.add("X-Original-Method", parent_.request().method_text);
   request_pipe_.writer().end();

@@ -28,6 +28,8 @@ class Subrequest final : private handler::Call, private http::BodyReader::Listen
   const http::RequestHead& request() const override { return head_; }
   const http::RequestHead& outbound() override { return head_; }
   const handler::Client& client() const override { return parent_.client(); }
+  // As if it came by a route "/*".
+  std::string_view mount() const override { return "/"; }
   TimePoint arrived() const override { return arrived_; }
   TimePoint deadline() const override { return deadline_; }
   http::BodyReader& request_body() override { return request_pipe_.reader(); }

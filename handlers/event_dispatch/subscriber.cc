@@ -22,7 +22,9 @@ constexpr size_t kSealedAtOnce = 16 * 1024;
 }  // namespace
 
 Subscriber::~Subscriber() {
-  leave_all();
+  // Once it is gone, the hub may be so, too.
+  if (state_ != State::gone) leave_all();
+  if (state_ == State::open || state_ == State::closing) note_end(shm::EventClose::drain);
   stream_.reset();
 }
 
@@ -46,7 +48,7 @@ Result<void> Subscriber::subscribe(std::string_view channel, const Resume& resum
   return result;
 }
 
-void Subscriber::begin(handler::Connection connection) {
+void Subscriber::begin(handler::Connection connection, const Rights* changed) {
   state_ = State::open;
   tenure_ = std::move(connection.tenure);
   stream_ = std::move(connection.stream);
@@ -55,7 +57,8 @@ void Subscriber::begin(handler::Connection connection) {
   setsockopt(stream_->fd(), SOL_SOCKET, SO_SNDBUF, &kSendBuffer, sizeof kSendBuffer);
   hub_->wheel().put(*this, until_due());
   hub_->meters().connections(transport()).add();
-  welcome();
+  if (changed) renew(*changed);
+  if (state_ == State::open) welcome();
   if (state_ == State::gone) return;
   if (!connection.received.empty() && form_.dress != Dress::sse) receive(connection.received);
   read();
@@ -95,13 +98,19 @@ void Subscriber::finish_closing() {
 // The connection is no more; this object at the end of the turn.
 void Subscriber::go() {
   if (state_ == State::gone) return;
-  if (state_ == State::open) hub_->meters().note_closed(shm::EventClose::client);
-  if (queue_) hub_->meters().note_dropped(shm::EventDrop::closed, queue_->messages());
+  note_end(shm::EventClose::client);
+  leave_all();
+  hub_->retire(*this);
+}
+
+// `why`: if it was not said when it was closed.
+void Subscriber::note_end(shm::EventClose why) {
+  const EventMeters& meters = hub_->meters();
+  if (state_ == State::open) meters.note_closed(why);
+  if (queue_) meters.note_dropped(shm::EventDrop::closed, queue_->messages());
+  meters.connections(transport()).subtract();
   state_ = State::gone;
   queue_.reset();  // its runs are counted by the hub, which may die before this
-  leave_all();
-  hub_->meters().connections(transport()).subtract();
-  hub_->retire(*this);
 }
 
 void Subscriber::on_moved() {

@@ -43,8 +43,9 @@ class Subscriber final : public event::Disposable,
   Result<void> subscribe(std::string_view channel, const Resume& resume);
   // What it may do; without a grant, everything.
   void set_grant(std::unique_ptr<Grant> grant) { grant_ = std::move(grant); }
-  // Takes the connection over, which the hub has put under its roof.
-  void begin(handler::Connection connection);
+  // Takes the connection over, which the hub has put under its roof. `changed`: other rights than those under
+  // which it was let in; null: they are the same.
+  void begin(handler::Connection connection, const Rights* changed);
 
   // ---- orders of the hub
   // Ends the connection politely; no-op when that is under way. `retry` is said to event streams: when to
@@ -92,6 +93,7 @@ class Subscriber final : public event::Disposable,
   void finish_closing();
   bool expired() const;
   Millis until_due() const;
+  void note_end(shm::EventClose why);
   void go();
   Extra& extra();
   void drop_extra();

@@ -136,7 +136,7 @@ test('another service says who may listen', async (scope) => {
 servers = ["${service.host}"]
 ${live('subscribe = { authorize = "upstream.node/may-listen?why=live" }')}`,
   );
-  const good = await listen(scope, banyan, 'x', { headers: { Cookie: 'user=good' } });
+  const good = await listen(scope, banyan, 'x', { headers: { Cookie: 'user=good', 'x-original-uri': '/x' } });
   assert.equal(good.closed, undefined);
   assert.deepEqual(asked[0], ['GET', '/may-listen?why=live', '/live/x', 'user=good']);
   assert.equal((await listen(scope, banyan, 'x')).status, 401);

@@ -74,6 +74,8 @@ class FakeCall final : public handler::Call, private http::BodyReader::Listener 
   void send(std::string_view bytes) { request_pipe_.writer().write_copy(pool_, bytes); }
   void end_request() { request_pipe_.writer().end(); }
   void break_request(Error error) { request_pipe_.writer().fail(std::move(error)); }
+  // Another target of the configuration, which outlives the call.
+  void offer(std::string name, handler::Handler& target) { targets_.emplace_back(std::move(name), &target); }
   // The client stops or goes on reading the answer.
   void hold_back(bool on);
 
@@ -108,6 +110,12 @@ class FakeCall final : public handler::Call, private http::BodyReader::Listener 
   void hand_over(const http::ResponseHead& head, handler::Taker& taker) override;
   http::BodyWriter& response_body() override;
   void fail(Error error) override;
+  handler::Handler* find_target(std::string_view name) override {
+    for (const auto& [known, target] : targets_) {
+      if (known == name) return target;
+    }
+    return nullptr;
+  }
   handler::Notes& notes() override { return notes_; }
 
  private:
@@ -120,6 +128,7 @@ class FakeCall final : public handler::Call, private http::BodyReader::Listener 
   http::RequestHead head_;
   handler::Client client_{"192.0.2.1", 40000, false, false};
   handler::Notes notes_;
+  std::vector<std::pair<std::string, handler::Handler*>> targets_;
   TimePoint arrived_;
   TimePoint deadline_;
   http::BodyPipe request_pipe_;

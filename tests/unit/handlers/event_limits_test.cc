@@ -173,7 +173,23 @@ TEST_F(EventDispatchTest, ALogOfAnotherSizeMeansComingBack) {
   make("memory = \"64m\"");
   made_.handler->succeed(*former.handler);
   former = {};
+  // The next reload comes before they have been told to come back.
+  former = std::move(made_);
+  make("memory = \"64m\"\nmax_message = \"1k\"");
+  made_.handler->succeed(*former.handler);
+  former = {};
   EXPECT_EQ(client->close_code(), 1012);
+}
+
+TEST_F(EventDispatchTest, WhoIsCutOffWithTheHubIsCounted) {
+  make();
+  auto socket = join(websocket("x"));
+  auto events = join(stream("x"));
+  made_ = {};
+  EXPECT_TRUE(socket->ended());
+  EXPECT_EQ(metric(shm::Metric::events_closed, shm::EventClose::drain), 2u);
+  EXPECT_EQ(metric(shm::Metric::events_connections, shm::EventTransport::websocket), 0u);
+  EXPECT_EQ(metric(shm::Metric::events_connections, shm::EventTransport::sse), 0u);
 }
 
 }  // namespace

@@ -193,6 +193,90 @@ TEST_F(EventDispatchTest, ChangedRightsCountForThoseWhoAreThere) {
   ASSERT_TRUE(stays->wait_for_messages(1));
 }
 
+// ---------------------------------------------------------------- another target says who may
+
+// Answers 204 when the test says so, and remembers what it was asked.
+class Doorman final : public handler::Handler {
+ public:
+  struct Question final : handler::Session {};
+  std::unique_ptr<handler::Session> open(handler::Call& call) override {
+    for (const http::Field& field : call.outbound().fields) {
+      asked.emplace_back(std::string(field.name), std::string(field.value));
+    }
+    mount = call.mount();
+    call_ = &call;
+    return std::make_unique<Question>();
+  }
+  void allow() {
+    http::ResponseHead head;
+    head.status = 204;
+    call_->respond(head);
+    call_->response_body().end();
+  }
+  std::vector<std::pair<std::string, std::string>> asked;
+  std::string mount;
+
+ private:
+  handler::Call* call_ = nullptr;
+};
+
+constexpr std::string_view kAsking = "subscribe = { authorize = \"handler.doorman/may\" }";
+
+TEST_F(EventDispatchTest, NobodySpeaksForTheOriginalRequestButWe) {
+  make(kAsking);
+  Doorman doorman;
+  testing::FakeCall call(worker_.loop, with(with(websocket("x"), "x-original-uri", "/live/public"),
+                                            "X-Original-Method", "HEAD"));
+  call.offer("handler.doorman", doorman);
+  call.open(*made_.handler);
+  std::vector<std::pair<std::string, std::string>> original;
+  for (const auto& one : doorman.asked) {
+    if (http::equal_ignoring_case(one.first.substr(0, 10), "x-original")) original.push_back(one);
+  }
+  EXPECT_EQ(doorman.mount, "/");
+  ASSERT_EQ(original.size(), 2u);
+  EXPECT_NE(original[0].second, "/live/public");
+  EXPECT_EQ(original[1].second, "GET");
+  doorman.allow();
+  ASSERT_TRUE(testing::run_until(worker_.loop, [&] { return call.responded(); }));
+  EXPECT_EQ(call.status(), 101);
+}
+
+TEST_F(EventDispatchTest, ALeaveUnderFormerRightsIsWorthNothing) {
+  make(kAsking);
+  Doorman doorman;
+  testing::FakeCall asking(worker_.loop, websocket("x"));
+  asking.offer("handler.doorman", doorman);
+  asking.open(*made_.handler);
+  testing::MadeHandler former = std::move(made_);
+  make("subscribe = { jwt_secret = \"secret\" }");
+  made_.handler->succeed(*former.handler);
+  doorman.allow();
+  ASSERT_TRUE(testing::run_until(worker_.loop, [&] { return asking.responded(); }));
+  EXPECT_EQ(asking.status(), 503);
+  EXPECT_EQ(asking.field("Retry-After"), "1");
+}
+
+TEST_F(EventDispatchTest, RightsMayChangeWhileTheAnswerIsOnItsWay) {
+  make("subscribe = { jwt_secret = \"secret\" }");
+  const shm::EventId first = publish("x", "not for everybody");
+  const auto query = [&](const std::string& claims) {
+    return fmt::format("since=first&access_token={}", sign(JWT_ALG_HS256, "secret", claims));
+  };
+  EXPECT_EQ(first.offset, 1u);
+  EventClient stays(worker_.loop), goes(worker_.loop);
+  stays.ask(*made_.handler, websocket("x", query(R"({"channels":"x","aud":"live"})")));
+  goes.ask(*made_.handler, websocket("x", query(R"({"channels":"x"})")));
+  testing::MadeHandler former = std::move(made_);
+  make("subscribe = { jwt_secret = \"secret\", audience = \"live\" }");
+  made_.handler->succeed(*former.handler);
+  stays.hand_over(alive_);
+  goes.hand_over(alive_);
+  EXPECT_EQ(goes.close_code(), 1008);
+  EXPECT_THAT(goes.messages(), ::testing::IsEmpty());
+  ASSERT_TRUE(stays.wait_for_messages(1));
+}
+
 // ---------------------------------------------------------------- long-poll and pages
 
 testing::FakeRequest get(std::string path, std::string query = {}) {
@@ -236,6 +320,30 @@ TEST_F(EventDispatchTest, ALongPollEndsWithNothing) {
   ASSERT_TRUE(lost.run());
   EXPECT_THAT(lost.body(), HasSubstr("\"gaps\":[{\"channel\":\"x\""));
   EXPECT_THAT(lost.body(), HasSubstr("\"before\""));
+}
+
+TEST_F(EventDispatchTest, ALongPollWaitsNoLongerThanItMay) {
+  make("max_wait = \"1s\"");
+  testing::FakeCall call(worker_.loop, get("x", "wait=1h"));
+  const TimePoint begun = MonotonicClock::now();
+  call.open(*made_.handler);
+  ASSERT_TRUE(call.run());
+  EXPECT_THAT(call.body(), HasSubstr("{\"events\":[]"));
+  EXPECT_GE(MonotonicClock::now() - begun, std::chrono::seconds(1));
+}
+
+TEST_F(EventDispatchTest, ADrainAnswersLongPollsThoseThatComeToo) {
+  make();
+  auto socket = join(websocket("y"));
+  testing::FakeCall before(worker_.loop, get("x", "wait=1h"));
+  before.open(*made_.handler);
+  made_.handler->drain(std::chrono::hours(1));
+  ASSERT_TRUE(before.run());
+  EXPECT_THAT(before.body(), HasSubstr("\"next\":"));
+  testing::FakeCall after(worker_.loop, get("x", "wait=1h"));
+  after.open(*made_.handler);
+  ASSERT_TRUE(after.run());
+  EXPECT_THAT(after.body(), HasSubstr("\"next\":"));
 }
 
 TEST_F(EventDispatchTest, PagesSayWhoListens) {
