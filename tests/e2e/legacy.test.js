@@ -1,6 +1,8 @@
 // The whole legacy service behind Banyan: clients must not notice.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { WebSocket } from 'ws';
 import { startInFrontOf } from './lib/banyan.js';
 import { fetch } from './lib/client.js';
 import { startLegacy } from './lib/legacy.js';
@@ -30,6 +32,19 @@ test('REST with ETags and cookies', async (scope) => {
   assert.equal((await send('POST', '/api/orders', { item: 1 })).status, 422);
   const home = JSON.parse((await send('GET', '/')).text);
   assert.equal(home.client, '127.0.0.1');
+});
+
+test('a channel that is encoded wrongly is refused', async (scope) => {
+  const legacy = await startLegacy(scope);
+  const banyan = await startInFrontOf(scope, legacy.host);
+  for (const base of [`ws://${legacy.host}`, `ws://127.0.0.1:${banyan.port}`]) {
+    const socket = new WebSocket(`${base}/live/%ff`);
+    scope.after(() => socket.terminate());
+    socket.on('error', () => {});
+    const [, response] = await once(socket, 'unexpected-response');
+    assert.equal(response.statusCode, 400);
+  }
+  assert.equal((await fetch(banyan.url)).status, 200);
 });
 
 test('events resume by Last-Event-ID', async (scope) => {

@@ -11,6 +11,15 @@ const kept = 300;
 const largest = 64 * 1024;
 const epoch = `node${Date.now().toString(36)}`;
 
+// The channel of a path below /live; undefined if it is encoded wrongly.
+export function channelName(path) {
+  try {
+    return decodeURIComponent(path.slice('/live/'.length));
+  } catch {
+    return undefined;
+  }
+}
+
 export function hub() {
   const channels = new Map();
   const channelOf = (name) => {
@@ -44,9 +53,8 @@ export function hub() {
   });
 
   const sockets = new WebSocketServer({ noServer: true, maxPayload: largest });
-  sockets.on('connection', (socket, request) => {
-    const { pathname } = new URL(request.url, 'http://legacy');
-    const channel = channelOf(decodeURIComponent(pathname.slice('/live/'.length)));
+  sockets.on('connection', (socket, request, name) => {
+    const channel = channelOf(name);
     const send = ({ data }) => socket.send(data);
     channel.listeners.add(send);
     socket.on('close', () => channel.listeners.delete(send));

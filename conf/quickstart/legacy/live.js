@@ -3,6 +3,7 @@
 
 import { Server as SocketIo } from 'socket.io';
 import { WebSocketServer } from 'ws';
+import { channelName } from './hub.js';
 
 // GET: one event at once, then one every `?interval=` ms (1000), numbered by `id:`; Last-Event-ID goes on
 // from there. `?count=N` ends the stream after N events.
@@ -26,8 +27,8 @@ export function events() {
   };
 }
 
-function refuse(socket) {
-  socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+function refuse(socket, status) {
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }
 
 // Attaches the WebSocket services to the HTTP server; `hubSockets` is the hub's (hub.js).
@@ -48,13 +49,17 @@ export function sockets(server, hubSockets) {
     socket.on('error', () => socket.terminate());
   });
   server.on('upgrade', (request, socket, head) => {
-    const { pathname } = new URL(request.url, 'http://legacy');
-    if (pathname === '/echo') {
+    const [path] = request.url.split('?');
+    if (path === '/echo') {
       echo.handleUpgrade(request, socket, head, (opened) => echo.emit('connection', opened));
-    } else if (pathname.startsWith('/live/')) {
-      hubSockets.handleUpgrade(request, socket, head, (opened) => hubSockets.emit('connection', opened, request));
-    } else if (!pathname.startsWith('/socket.io')) {
-      refuse(socket);
+    } else if (path.startsWith('/live/')) {
+      const channel = channelName(path);
+      if (channel === undefined) return refuse(socket, '400 Bad Request');
+      hubSockets.handleUpgrade(request, socket, head, (opened) =>
+        hubSockets.emit('connection', opened, request, channel),
+      );
+    } else if (!path.startsWith('/socket.io')) {
+      refuse(socket, '404 Not Found');
     }
   });
 }
