@@ -116,7 +116,7 @@ int Child::run(Role& role) {
     return 1;
   }
   current_ = std::move(*first);
-  current_->take_over_from(nullptr, {});
+  current_->take_over_from(nullptr, workplace_.loop().now(), {});
   role.on_generation(current_, inheritance_.sockets);
   shm::set_process_state(inheritance_.segment, place_, shm::ProcessState::ready);
   channel_.send({MessageType::ready, configuration->number, std::move(remarks)});
@@ -205,7 +205,7 @@ void Child::on_commit(uint64_t number) {
   logs_.use(next_->config().log);
   inheritance_.sockets.merge(next_sockets_);
   next_sockets_.clear();
-  next_->take_over_from(current_.get(), next_->config().shutdown_timeout);
+  next_->take_over_from(current_.get(), workplace_.loop().now(), next_->config().shutdown_timeout);
   current_ = std::move(next_);
   next_.reset();
   role_->on_generation(current_, inheritance_.sockets);

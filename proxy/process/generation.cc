@@ -260,9 +260,9 @@ Generation::Built Generation::build(std::shared_ptr<const Configuration> configu
 
 Generation::~Generation() = default;
 
-void Generation::take_over_from(const Generation* previous, Millis time) {
+void Generation::take_over_from(const Generation* previous, TimePoint now, Millis time) {
   if (previous && script_ && previous->script_) script_->carry_over(*previous->script_);
-  if (previous) take_over_handlers(*previous, time);
+  if (previous) take_over_handlers(*previous, now, time);
   for (const auto& [name, holder] : handlers_) {
     const bool carried_over = previous && previous->has(*holder);
     if (!carried_over) holder->handler->activate();
@@ -274,15 +274,18 @@ bool Generation::has(const HandlerHolder& holder) const {
   return found != handlers_.end() && found->second.get() == &holder;
 }
 
-void Generation::take_over_handlers(const Generation& previous, Millis time) {
+void Generation::take_over_handlers(const Generation& previous, TimePoint now, Millis time) {
+  for (const Retired& one : previous.retired_) {
+    if (one.until > now) retired_.push_back(one);
+  }
   for (const auto& [name, before] : previous.handlers_) {
-    const auto now = handlers_.find(name);
-    if (now != handlers_.end() && now->second == before) continue;
-    if (now != handlers_.end() && now->second->entry.type == before->entry.type) {
-      now->second->handler->succeed(*before->handler);
+    const auto found = handlers_.find(name);
+    if (found != handlers_.end() && found->second == before) continue;
+    if (found != handlers_.end() && found->second->entry.type == before->entry.type) {
+      found->second->handler->succeed(*before->handler);
     } else {
       before->handler->drain(time);
-      retired_.push_back(before);
+      retired_.push_back({before, now + time});
     }
   }
 }

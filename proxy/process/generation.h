@@ -62,8 +62,9 @@ class Generation final : public route::TargetBook, public std::enable_shared_fro
   const config::Config& config() const { return configuration_->config; }
 
   // Becomes the current one: counters of the script go on, handlers succeed those they replace, those that
-  // were left out get `time` to end what lasts long, and new ones are activated. `previous` may be null.
-  void take_over_from(const Generation* previous, Millis time);
+  // were left out get `time` from `now` on to end what lasts long, and new ones are activated. `previous` may
+  // be null.
+  void take_over_from(const Generation* previous, TimePoint now, Millis time);
   // The process stops within that time.
   void drain(Millis time);
   // For exchanges, which keep the generation alive with it.
@@ -89,6 +90,12 @@ class Generation final : public route::TargetBook, public std::enable_shared_fro
     config::HandlerEntry entry;
     std::unique_ptr<handler::Handler> handler;
   };
+  // A handler that was left out. It lives until then, however many reloads there are, and as long as the
+  // generation that holds it.
+  struct Retired {
+    std::shared_ptr<HandlerHolder> holder;
+    TimePoint until;
+  };
   // An upstream's handler belongs to one generation, its connections are shared by all that have the same.
   struct UpstreamHolder {
     std::shared_ptr<upstream::Group> group;
@@ -102,14 +109,14 @@ class Generation final : public route::TargetBook, public std::enable_shared_fro
   };
 
   bool has(const HandlerHolder& holder) const;
-  void take_over_handlers(const Generation& previous, Millis time);
+  void take_over_handlers(const Generation& previous, TimePoint now, Millis time);
 
   explicit Generation(std::shared_ptr<const Configuration> configuration)
       : configuration_(std::move(configuration)) {}
 
   std::shared_ptr<const Configuration> configuration_;
   std::map<std::string, std::shared_ptr<HandlerHolder>, std::less<>> handlers_;
-  std::vector<std::shared_ptr<HandlerHolder>> retired_;  // by this generation; live as long as it does
+  std::vector<Retired> retired_;
   std::map<std::string, UpstreamHolder, std::less<>> upstreams_;
   std::map<std::string, std::unique_ptr<TargetHolder>, std::less<>>
       targets_;  // by "upstream.node", "rollout.x" …

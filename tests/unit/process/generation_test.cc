@@ -7,6 +7,7 @@
 #include "process/explain.h"
 #include "process/inheritance.h"
 #include "process/workplace.h"
+#include "unit/handlers/event_fixture.h"
 
 namespace banyan::process {
 namespace {
@@ -98,6 +99,39 @@ TEST_F(GenerationTest, TheOneBeforeMayDieFirst) {
   first.generation.reset();
   auto third = build(kRollout, second.generation.get());
   EXPECT_EQ(third.generation->find_group("node"), second.generation->find_group("node"));
+}
+
+// However many reloads follow the one that left a handler out.
+TEST_F(GenerationTest, WhatWasLeftOutHasItsTime) {
+  const TimePoint start = workplace.loop().now();
+  const Millis time{10'000};
+  auto generation = build(R"(
+[[listener]]
+address = "127.0.0.1:0"
+[handler.live]
+type = "event_dispatch"
+[[route]]
+path = "/live/*"
+target = "handler.live"
+)")
+                        .generation;
+  generation->take_over_from(nullptr, start, {});
+  handlers::EventClient client(workplace.loop());
+  int alive = 0;
+  testing::FakeRequest request{.path = "/live/x", .mount = "/live/"};
+  request.fields = {{"Accept", "text/event-stream"}};
+  client.join(*generation->find_target("handler.live")->endpoint->handler, request, alive);
+  ASSERT_EQ(alive, 1);
+  const auto reload = [&](Millis later) {
+    auto next = build(kOneRoute, generation.get()).generation;
+    next->take_over_from(generation.get(), start + later, time);
+    generation = std::move(next);
+  };
+  reload(Millis(0));
+  reload(time - Millis(1));
+  EXPECT_EQ(alive, 1);
+  reload(time);
+  EXPECT_EQ(alive, 0);
 }
 
 TEST_F(GenerationTest, EverythingThatIsWrongIsToldAtOnce) {
