@@ -24,7 +24,6 @@ ErrorType type_of(int error_number) {
       return {502, "connection_refused"};
     case ENETUNREACH:
     case EHOSTUNREACH:
-    case EADDRNOTAVAIL:
       return {502, "destination_ip_unroutable"};
     case ETIMEDOUT:
       return {504, "connection_timeout"};
@@ -36,12 +35,23 @@ ErrorType type_of(int error_number) {
   }
 }
 
+// What this machine or process has run out of; EADDRNOTAVAIL: local ports.
+bool is_our_own(int error_number) {
+  return error_number == EMFILE || error_number == ENFILE || error_number == ENOBUFS ||
+         error_number == ENOMEM || error_number == EADDRNOTAVAIL;
+}
+
 }  // namespace
 
 Error connect_error(const SocketAddress& address, int error_number) {
   ErrorType kind = type_of(error_number);
   std::string why = std::generic_category().message(error_number);
   Error error = upstream_error(kind.status, kind.type, fmt::format("connect to {}: {}", address.text(), why));
+  if (is_our_own(error_number)) {
+    error.fault = Fault::proxy;
+    error.status = 503;
+    error.type = "proxy_internal_error";
+  }
   error.nothing_sent = true;
   return error;
 }

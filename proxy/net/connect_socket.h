@@ -13,7 +13,8 @@ namespace banyan::net {
 Result<int> open_connecting_socket(const SocketAddress& address);
 
 // The error of an attempt that failed with this errno (from take_connect_error): type of RFC 9209
-// section 2.3, status 502 (504 for a time-out), nothing_sent. "connect to 127.0.0.1:80: Connection refused".
+// section 2.3, status 502 (504 for a time-out), nothing_sent; 503 and Fault::proxy for what this process
+// lacks. "connect to 127.0.0.1:80: Connection refused".
 Error connect_error(const SocketAddress& address, int error_number);
 
 }  // namespace banyan::net

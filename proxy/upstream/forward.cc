@@ -55,12 +55,7 @@ class ForwardSession final : public handler::Session, private H1Outbound::User, 
       return fail_later(upstream_error(503, "destination_unavailable", "no server of the group may be used"));
     }
     Result<std::optional<Lease>> leased = fresh_only_ ? group_->lease_new(*server) : group_->lease(*server);
-    if (!leased) {
-      count_connect(*server, shm::ConnectResult::other);
-      group_->note_failure(*server, take_pass());
-      tried_ |= group_->place_of(*server);
-      return fail_later(leased.error());
-    }
+    if (!leased) return on_refused_at_once(*server, leased.error());
     if (!*leased) return wait_in_line();
     lease_ = std::move(**leased);
     const http::RequestHead& request = call_.outbound();
@@ -79,7 +74,7 @@ class ForwardSession final : public handler::Session, private H1Outbound::User, 
     return error;
   }
 
-  shm::Breaker::Pass take_pass() { return std::exchange(pass_, std::nullopt).value_or(shm::Breaker::Pass()); }
+  std::optional<shm::Breaker::Pass> take_pass() { return std::exchange(pass_, std::nullopt); }
 
   void wait_in_line() {
     if (!group_->wait(*this)) return fail_later(no_place("too many requests wait for this upstream"));
@@ -114,7 +109,7 @@ class ForwardSession final : public handler::Session, private H1Outbound::User, 
     }
     bool gateway_error = head.status == 502 || head.status == 503 || head.status == 504;
     gateway_error ? group_->note_failure(lease_.server(), take_pass())
-                  : group_->note_success(lease_.server(), take_pass());
+                  : group_->note_success(lease_.server(), take_pass().value_or(shm::Breaker::Pass()));
     group_->here()
         .counters.counter(shm::Metric::upstream_requests, lease_.server().number(), head.status)
         .add();
@@ -145,9 +140,21 @@ class ForwardSession final : public handler::Session, private H1Outbound::User, 
     }
     Group::Tried place = group_->place_of(server);
     lease_.end();
-    const Millis wait = stale ? Millis(0) : pause_before_retry(tried_ | place);
-    if (responded_ || !may_retry(error, body_touched, wait)) return call_.fail(error);
+    if (responded_ || !try_again(error, place, stale, body_touched)) call_.fail(error);
+  }
 
+  // The kernel knows without asking: nobody listens on a unix socket, there is no route. What this process
+  // lacks says nothing about the server.
+  void on_refused_at_once(Server& server, Error error) {
+    count_connect(server, connect_result(error));
+    if (error.fault == Fault::upstream) group_->note_failure(server, take_pass());
+    if (!try_again(error, group_->place_of(server), false, false)) fail_later(std::move(error));
+  }
+
+  // False if there is to be no other attempt.
+  bool try_again(const Error& error, Group::Tried place, bool stale, bool body_touched) {
+    const Millis wait = stale ? Millis(0) : pause_before_retry(tried_ | place);
+    if (!may_retry(error, body_touched, wait)) return false;
     ++call_.notes().retries;
     auto reason = error.nothing_sent ? shm::RetryReason::connect : shm::RetryReason::reset;
     group_->here().counters.counter(shm::Metric::upstream_retries, group_->number(), reason).add();
@@ -158,9 +165,13 @@ class ForwardSession final : public handler::Session, private H1Outbound::User, 
       tried_ |= place;
     }
     ++attempts_;
-    if (wait.count() == 0) return attempt();
-    pausing_ = true;
-    timer_.start(wait);
+    if (wait.count() == 0) {
+      attempt();
+    } else {
+      pausing_ = true;
+      timer_.start(wait);
+    }
+    return true;
   }
 
   bool may_retry(const Error& error, bool body_touched, Millis wait) {

@@ -358,12 +358,12 @@ bool Group::may_eject(const Server& server) const {
   return others > 0 && (ejected + 1) * 10'000 <= uint64_t{settings_.ejection.max_percent} * servers_.size();
 }
 
-void Group::note_failure(Server& server, const shm::Breaker::Pass& pass) {
+void Group::note_failure(Server& server, const std::optional<shm::Breaker::Pass>& pass) {
   if (server.note_failure(settings_.ejection, here_.loop.now(), may_eject(server))) {
     LOG(warn, "upstream {}: server {} is set aside after {} failures in a row", settings_.name, server.name(),
         settings_.ejection.failures);
   }
-  note(pass, false);
+  if (pass) note(*pass, false);
 }
 
 void Group::note_success(Server& server, const shm::Breaker::Pass& pass) {

@@ -93,7 +93,8 @@ class Group final : private http::H1Outbound::Keeper {
   bool wait(Waiter& waiter);
   void stop_waiting(Waiter& waiter);
 
-  void note_failure(Server& server, const shm::Breaker::Pass& pass);
+  // Without a pass (the attempt has told once) only the server's own record changes.
+  void note_failure(Server& server, const std::optional<shm::Breaker::Pass>& pass);
   void note_success(Server& server, const shm::Breaker::Pass& pass);
   void abandon(const shm::Breaker::Pass& pass);
   // An answer of the server's came: heeds its Retry-After, if the status is one that is heeded.

@@ -1,9 +1,10 @@
 // What keeps a sick or overloaded server from hurting clients: ejection, circuit breaker, limits, slow start.
 
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import http from 'node:http';
 import { start } from './lib/banyan.js';
-import { fetch } from './lib/client.js';
+import { fetch, run } from './lib/client.js';
 import { freePort, serveHttp } from './lib/servers.js';
 import { test } from './lib/test.js';
 import { until } from './lib/wait.js';
@@ -243,4 +244,40 @@ test('TCP health checks', async (scope) => {
   });
   await until(async () => (await state()) === 'healthy,healthy', 'the server to be back');
   await until(async () => (await many(banyan, 1))[0].text === 'late', 'its share');
+});
+
+test('a unix server that nobody listens on costs no request', async (scope) => {
+  const live = await named(scope, 'live');
+  const banyan = await start(scope, (self) =>
+    app(`"unix:${self.folder}/nobody.sock", ${live.quoted}`, '[upstream.app.ejection]\nfailures = 100000'),
+  );
+  for (let i = 0; i < 20; i += 1) assert.equal((await fetch(banyan.url, { method: 'POST' })).text, 'live');
+  const [{ servers }] = await upstreams(banyan);
+  assert.ok(servers.some(({ address }) => address.startsWith('unix:')));
+});
+
+test('descriptors that Banyan lacks are not taken for a fault of the server', async (scope) => {
+  const [one, two] = [await named(scope, 'one'), await named(scope, 'two')];
+  const keys = 'keepalive = { connections = 0 }\n[upstream.app.ejection]\nfailures = 1\n[upstream.app.breaker]\nrequests = 2';
+  const banyan = await start(scope, app(`${one.quoted}, ${two.quoted}`, `${keys}\n[overload]\ndescriptors = 0`), {
+    workers: 1,
+  });
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+  scope.after(() => agent.destroy());
+  assert.equal((await fetch(banyan.url, { agent })).status, 200);
+  const [pid] = banyan.workers();
+  const limit = async (value) => {
+    const { code, stderr } = await run('prlimit', ['--pid', String(pid), `--nofile=${value}:`]);
+    assert.equal(code, 0, stderr);
+  };
+  const open = fs.readdirSync(`/proc/${pid}/fd`).map(Number);
+  const before = fs.readFileSync(`/proc/${pid}/limits`, 'utf8').match(/Max open files +(\d+)/)[1];
+  let lowest = 0;
+  while (open.includes(lowest)) lowest += 1;
+  await limit(lowest);
+  for (let i = 0; i < 5; i += 1) assert.equal((await fetch(banyan.url, { agent })).status, 503);
+  await limit(before);
+  assert.equal((await fetch(banyan.url, { agent })).status, 200);
+  const [group] = await upstreams(banyan);
+  assert.ok(group.servers.every(({ ejected }) => !ejected), JSON.stringify(group));
 });
