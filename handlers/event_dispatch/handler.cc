@@ -129,13 +129,11 @@ std::unique_ptr<handler::Session> EventDispatch::open_channel(handler::Call& cal
 
 std::unique_ptr<handler::Session> EventDispatch::publish(handler::Call& call, const std::string& channel) {
   const http::RequestHead& request = call.request();
-  const auto judge = [this, &request](std::string_view name) {
-    return judge_publisher(request, name, hub_->options(), *rights_, services_.loop.wall());
-  };
+  PublishGrant grant = grant_publishing(request, hub_->options(), *rights_, services_.loop.wall());
   const auto decorate = [this, &request](http::Fields& fields) {
     rights_->add_cors_fields(request.fields.get(http::FieldId::origin), fields);
   };
-  PublishMeans means{services_, hub_->publisher(), hub_, judge, decorate};
+  PublishMeans means{services_, hub_->publisher(), hub_, std::move(grant), decorate};
   return channel.empty() ? open_batch_publish(call, std::move(means), hub_->options().max_batch)
                          : open_publish(call, std::move(means), channel);
 }

@@ -1,7 +1,8 @@
 // Who may publish: whoever knows the handler's publish_token, or has a token whose claim "publish" allows the
-// channel (RFC 6750).
+// channel (RFC 6750). Found out once for a request, however many events it brings.
 #pragma once
 
+#include <optional>
 #include <string_view>
 
 #include "handlers/event_dispatch/options.h"
@@ -11,8 +12,15 @@
 
 namespace banyan::handlers {
 
-// 202, or 400 for a name that will not do, 401, 403; with what WWW-Authenticate is to say.
-PublishAnswer judge_publisher(const http::RequestHead& request, std::string_view channel,
-                              const EventDispatchOptions& options, const Rights& rights, WallTime now);
+struct PublishGrant {
+  PublishAnswer answer;           // 202; or 401, 403: nothing at all, and what WWW-Authenticate is to say
+  std::optional<Grant> by_token;  // to the channels that it allows; null: to all
+
+  // 202, or 400 for a name that will not do, 403. REQUIRES: answer.ok().
+  PublishAnswer judge(std::string_view channel) const;
+};
+
+PublishGrant grant_publishing(const http::RequestHead& request, const EventDispatchOptions& options,
+                              const Rights& rights, WallTime now);
 
 }  // namespace banyan::handlers

@@ -18,13 +18,6 @@ using namespace std::chrono_literals;
 constexpr Duration kSlice = 1ms;
 constexpr std::string_view kLines = "application/x-ndjson";
 
-PublishAnswer refusal(int status, std::string detail) {
-  PublishAnswer answer;
-  answer.status = status;
-  answer.detail = std::move(detail);
-  return answer;
-}
-
 // Null: more than one, or one that will not do.
 std::optional<std::string_view> repeat_key(const http::Fields& fields) {
   std::string_view key;
@@ -76,9 +69,14 @@ class PublishSession : public handler::Session, http::BodyReader::Listener {
   void answer(int status, std::string_view type, std::string_view body) {
     send(call_, means_, status, type, body, {});
   }
+  void refuse(const PublishAnswer& why) {
+    means_.publisher.note_refused(why.status);
+    send_problem(call_, means_, why);
+  }
 
   handler::Call& call_;
   const PublishMeans means_;
+  const uint64_t most_;
   std::string body_;
 
  private:
@@ -100,15 +98,13 @@ class PublishSession : public handler::Session, http::BodyReader::Listener {
   }
   void refuse_long_body() {
     stop_reading();
-    means_.publisher.note_refused(413);
-    send_problem(call_, means_, refusal(413, fmt::format("the body is longer than {} bytes", most_)));
+    refuse(refusal(413, fmt::format("the body is longer than {} bytes", most_)));
   }
   void stop_reading() {
     if (reading_) call_.request_body().listen(nullptr);
     reading_ = false;
   }
 
-  const uint64_t most_;
   bool reading_ = true;
 };
 
@@ -145,7 +141,14 @@ class BatchPublish final : public PublishSession {
         next_slice_(means_.services.loop, Callback::to<&BatchPublish::go_on>(this)) {}
 
  private:
-  void on_whole_body() override { go_on(); }
+  // The answers to lines of two bytes are forty times as long, so it is their number that has to have a
+  // limit.
+  void on_whole_body() override {
+    const uint64_t most = most_ / kBytesPerLine;
+    const auto lines = static_cast<uint64_t>(std::count(body_.begin(), body_.end(), '\n'));
+    if (lines > most) return refuse(refusal(413, fmt::format("the batch has more than {} lines", most)));
+    go_on();
+  }
 
   void go_on() {
     const event::Loop& loop = means_.services.loop;
@@ -179,7 +182,7 @@ class BatchPublish final : public PublishSession {
       judged = refusal(line.error().status, line.error().message);
     } else {
       channel = line->channel;
-      judged = means_.judge(channel);
+      judged = means_.grant.judge(channel);
     }
     if (judged.ok()) {
       const EventMembers& event = line->event;
@@ -217,7 +220,8 @@ std::unique_ptr<handler::Session> refuse(handler::Call& call, const PublishMeans
 
 std::unique_ptr<handler::Session> open_publish(handler::Call& call, PublishMeans means, std::string channel) {
   const uint64_t most = means.publisher.limits().max_message;
-  PublishAnswer judged = means.judge(channel);
+  PublishAnswer judged = means.grant.answer;
+  if (judged.ok()) judged = means.grant.judge(channel);
   if (judged.ok()) judged = judge_head(call.request(), most);
   const std::optional<std::string_view> key = repeat_key(call.request().fields);
   if (judged.ok() && !key) judged = refusal(400, "Idempotency-Key must be one text of 1 to 255 bytes");
@@ -226,9 +230,9 @@ std::unique_ptr<handler::Session> open_publish(handler::Call& call, PublishMeans
 }
 
 std::unique_ptr<handler::Session> open_batch_publish(handler::Call& call, PublishMeans means, uint64_t most) {
-  PublishAnswer judged = judge_head(call.request(), most);
-  const std::string_view type = call.request().fields.get(http::FieldId::content_type);
-  if (judged.ok() && !http::equal_ignoring_case(type.substr(0, type.find_first_of("; \t")), kLines)) {
+  PublishAnswer judged = means.grant.answer;
+  if (judged.ok()) judged = judge_head(call.request(), most);
+  if (judged.ok() && media_type(call.request().fields.get(http::FieldId::content_type)) != kLines) {
     judged = refusal(415, "a batch must be application/x-ndjson; a single event is posted to its channel");
   }
   if (!judged.ok()) return refuse(call, means, judged);

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "handler/handler.h"
+#include "handlers/event_dispatch/publish_rights.h"
 #include "handlers/event_dispatch/publisher.h"
 
 namespace banyan::handlers {
@@ -14,8 +15,7 @@ struct PublishMeans {
   handler::Services& services;
   Publisher& publisher;
   std::shared_ptr<void> owner;  // of the publisher, which is to live as long as the session; or null
-  // Whether the client may publish to the channel: 202, or 400 for a name that will not do, 401, 403.
-  std::function<PublishAnswer(std::string_view channel)> judge;
+  PublishGrant grant;           // the client's
   std::function<void(http::Fields&)> decorate = {};  // adds fields to answers
 };
 
@@ -31,7 +31,9 @@ std::unique_ptr<handler::Session> open_publish(handler::Call& call, PublishMeans
 //
 // and so is the answer, a line for each in the same order: as for a single event, or its problem. 202 if all
 // were taken, otherwise 207. Lines stand for themselves: those before and behind a refused one are published.
-// Bodies of more than `most` bytes: 413. Null: answered already.
+// Bodies of more than `most` bytes, or of more than a line for each kBytesPerLine of them: 413, and nothing
+// is published. Null: answered already.
+inline constexpr uint64_t kBytesPerLine = 32;
 std::unique_ptr<handler::Session> open_batch_publish(handler::Call& call, PublishMeans means, uint64_t most);
 
 }  // namespace banyan::handlers

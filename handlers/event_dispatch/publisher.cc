@@ -34,21 +34,15 @@ PublishResult result_of(int status) {
 constexpr std::string_view kNotJson = "the body is not JSON of at most 512 levels";
 static_assert(kDeepestJson == 512);
 
-PublishAnswer refusal(int status, std::string detail) {
+}  // namespace
+
+PublishAnswer refusal(int status, std::string detail, std::string_view challenge) {
   PublishAnswer answer;
   answer.status = status;
   answer.detail = std::move(detail);
+  answer.challenge = challenge;
   return answer;
 }
-
-// Without parameters, in lower case.
-std::string media_type(std::string_view content_type) {
-  std::string type(content_type.substr(0, content_type.find_first_of("; \t")));
-  for (char& c : type) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-  return type;
-}
-
-}  // namespace
 
 Publisher::Publisher(handler::Services& services, shm::EventLog& log, const PublishLimits& limits,
                      uint32_t number)
@@ -150,6 +144,12 @@ void append_problem(std::string& json, const PublishAnswer& answer) {
     json += '}';
   }
   json += answer.fields.empty() ? "}" : "]}";
+}
+
+std::string media_type(std::string_view content_type) {
+  std::string type(content_type.substr(0, content_type.find_first_of("; \t")));
+  for (char& c : type) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  return type;
 }
 
 BodyKind body_kind(std::string_view content_type, std::string_view body, bool has_schema) {

@@ -45,6 +45,8 @@ struct PublishAnswer {
   std::string_view challenge;        // 401, 403: for WWW-Authenticate; static text
   bool ok() const { return status == 202; }
 };
+// `challenge`: static text.
+PublishAnswer refusal(int status, std::string detail, std::string_view challenge = {});
 
 class Publisher {
  public:
@@ -75,6 +77,9 @@ void append_published(std::string& json, std::string_view channel, const Publish
 std::string problem_text(const PublishAnswer& answer);
 // {"title":…,"status":422,"detail":…,"errors":[{"field":"a","detail":"is missing"}]} (RFC 9457).
 void append_problem(std::string& json, const PublishAnswer& answer);
+
+// Without parameters, in lower case.
+std::string media_type(std::string_view content_type);
 
 // As which kind the body of a publishing request counts, and whether it is what its type says.
 struct BodyKind {

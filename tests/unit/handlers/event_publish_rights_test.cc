@@ -101,6 +101,26 @@ TEST_F(PublishRightsTest, TokensOfSubscribersSayWhereTheyPublish) {
   EXPECT_THAT(answer, HasSubstr("\"status\":403,"));
 }
 
+// Before the body, and as for a single event.
+TEST_F(PublishRightsTest, ABatchWithoutRightsIsRefusedAsAWhole) {
+  make(
+      "subscribe = { jwt_secret = \"key\", origins = [\"https://app.example\"] }\npublish_token = "
+      "\"secret\"");
+  const std::pair<std::string, std::string> type = {"Content-Type", "application/x-ndjson"};
+  const std::string body = "{\"channel\":\"x\",\"data\":1}\n";
+  EXPECT_EQ(post({type}, "/", body), wanted);
+  EXPECT_EQ(post({type, {"Authorization", "Bearer wrong"}}, "/", body), invalid);
+  EXPECT_EQ(post({type, {"Authorization", "Bearer secret"}, {"Origin", "https://elsewhere"}}, "/", body),
+            "403");
+  EXPECT_EQ(post({type, {"Authorization", "Bearer secret"}}, "/", body), "202");
+  FakeCall unsent(worker.loop,
+                  {.method = "POST", .path = "/", .mount = "/", .fields = {type}, .body = std::nullopt});
+  unsent.open(*made.handler);
+  EXPECT_TRUE(unsent.run());
+  EXPECT_EQ(unsent.status(), 401);
+  EXPECT_EQ(refused(), 4u);
+}
+
 // A page could otherwise let its visitors publish, without a preflight.
 TEST_F(PublishRightsTest, PagesOfOtherOriginsDoNotPublish) {
   make("subscribe = { origins = [\"https://app.example\"] }");

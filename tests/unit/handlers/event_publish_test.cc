@@ -26,21 +26,13 @@ class PublishOnly final : public handler::Handler {
  public:
   PublishOnly(FakeWorker& worker, Publisher& publisher) : worker_(worker), publisher_(publisher) {}
   std::unique_ptr<handler::Session> open(handler::Call& call) override {
-    const auto judge = [](std::string_view channel) {
-      PublishAnswer answer;
-      if (channel_name_problem(channel)) answer.status = 400;
-      if (channel != "secret") return answer;
-      answer.status = 403;
-      answer.detail = "not this one";
-      answer.challenge = "Bearer error=\"insufficient_scope\"";
-      return answer;
-    };
-    PublishMeans means{worker_.services, publisher_, nullptr, judge};
+    PublishMeans means{worker_.services, publisher_, nullptr, grant};
     const std::string_view path = call.request().path;
     if (path == "/") return open_batch_publish(call, means, most_of_batch);
     return open_publish(call, means, std::string(path.substr(1)));
   }
 
+  PublishGrant grant;
   uint64_t most_of_batch = kMostOfBatch;
 
  private:
@@ -74,6 +66,9 @@ struct EventPublishTest : ::testing::Test {
     EXPECT_TRUE(call.run());
     EXPECT_FALSE(call.failure().has_value());
     return {call.status(), call.body(), call.response_fields()};
+  }
+  static Grant only(std::vector<std::string> channels) {
+    return {.allowed = {.publish = std::move(channels)}, .by_token = true};
   }
   Answer post_as(const std::string& type, std::string body) {
     return post("/a", std::move(body), {{"Content-Type", type}});
@@ -175,11 +170,14 @@ TEST_F(EventPublishTest, RepeatsAreAnsweredWithTheFirstEvent) {
 }
 
 TEST_F(EventPublishTest, RefusalsOfRightsCarryTheChallenge) {
+  handler.grant.by_token = only({"a"});
   const Answer refused = post("/secret", "x");
   EXPECT_EQ(refused.status, 403);
-  EXPECT_EQ(refused.field("WWW-Authenticate"), "Bearer error=\"insufficient_scope\"");
+  EXPECT_EQ(refused.field("WWW-Authenticate"), "Bearer realm=\"banyan\", error=\"insufficient_scope\"");
   EXPECT_EQ(refused.field("Content-Type"), "application/problem+json");
-  EXPECT_EQ(refused.body, "{\"title\":\"Forbidden\",\"status\":403,\"detail\":\"not this one\"}\n");
+  EXPECT_EQ(refused.body,
+            "{\"title\":\"Forbidden\",\"status\":403,"
+            "\"detail\":\"the token does not allow to publish here\"}\n");
   EXPECT_EQ(counted(shm::PublishResult::unauthorized), 1u);
 }
 
@@ -283,6 +281,7 @@ TEST_F(EventPublishTest, ABatchIsAnsweredLineByLine) {
   EXPECT_NE(good.body.find("{\"channel\":\"b\",\"offset\":1,"), std::string::npos);
   EXPECT_NE(good.body.find(",\"repeated\":true}\n"), std::string::npos);
 
+  handler.grant.by_token = only({"a", "last"});
   const Answer mixed = post("/",
                             "nothing\n{\"data\":1}\n{\"channel\":\"secret\",\"data\":1}\n"
                             "{\"channel\":\"a\"}\n{\"channel\":\"a\",\"data\":1,\"data_base64\":\"AA==\"}\n"
@@ -297,6 +296,19 @@ TEST_F(EventPublishTest, ABatchIsAnsweredLineByLine) {
   EXPECT_EQ(statuses, "400 400 403 400 400 400 400 ");
   EXPECT_EQ(post("/", "{}", {{"Content-Type", "application/json"}}).status, 415);
   EXPECT_EQ(post("/", std::string(kMostOfBatch + 1, 'x'), type).status, 413);
+}
+
+// Otherwise the answers would be much longer than the body.
+TEST_F(EventPublishTest, ABatchHasSoManyLinesAtMost) {
+  const Fields type = {{"Content-Type", "application/x-ndjson"}};
+  std::string body = "{\"channel\":\"a\",\"data\":1}";
+  for (uint64_t i = 0; i < kMostOfBatch / kBytesPerLine; ++i) body += '\n';
+  EXPECT_EQ(post("/", body, type).status, 202);
+  const Answer refused = post("/", body + "\n", type);
+  EXPECT_EQ(refused.status, 413);
+  EXPECT_NE(refused.body.find("more than 3125 lines"), std::string::npos);
+  EXPECT_EQ(counted(shm::PublishResult::too_large), 1u);
+  EXPECT_EQ(log.find("a")->value().last.offset, 1u);
 }
 
 TEST_F(EventPublishTest, ABatchPublishesValuesAsTheyStandThere) {
