@@ -34,6 +34,12 @@ PublishResult result_of(int status) {
 constexpr std::string_view kNotJson = "the body is not JSON of at most 512 levels";
 static_assert(kDeepestJson == 512);
 
+// So that no client can use up the keys of a source, whose entries it would keep from being published.
+std::string key_of(const NewEvent& event) {
+  if (event.key.empty()) return {};
+  return fmt::format("{} {}", event.from_source ? "source" : "client", event.key);
+}
+
 }  // namespace
 
 PublishAnswer refusal(int status, std::string detail, std::string_view challenge) {
@@ -96,7 +102,8 @@ PublishAnswer Publisher::judge(const NewEvent& event) {
 
 PublishAnswer Publisher::add(const NewEvent& event) {
   const EventKind kind = limits_.schema.empty() ? event.kind : EventKind::json;
-  const auto published = log_.publish(event.channel, kind, event.data, event.key, services_.loop.fresh_now());
+  const auto published =
+      log_.publish(event.channel, kind, event.data, key_of(event), services_.loop.fresh_now());
   if (!published.ok()) {
     PublishAnswer answer = refusal(published.error().status, published.error().message);
     if (answer.status == 503) answer.retry_after = std::chrono::seconds(1);

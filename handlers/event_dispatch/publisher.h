@@ -32,6 +32,7 @@ struct NewEvent {
   std::string_view key;   // of repeats; empty: none
   // Who publishes, for the rate limit: an address. Empty: somebody without a limit.
   std::string_view publisher;
+  bool from_source = false;  // whose keys are not those of clients
 };
 
 // 202, or why not, as HTTP says it.

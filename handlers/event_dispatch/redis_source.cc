@@ -23,6 +23,7 @@ constexpr std::string_view kBlockMillis = "5000";
 constexpr Duration kPatience = 15s;
 constexpr std::string_view kMostEntries = "200";
 constexpr std::string_view kConsumer = "banyan";
+constexpr char kRefused[] = "the event log refuses events";
 
 std::string own_group() {
   char host[256] = "";
@@ -141,11 +142,12 @@ void RedisSource::on_reply(RedisReply reply) {
       return on_set_up(reply);
     case Stage::pending:
     case Stage::reading:
+    case Stage::refused:
       break;
   }
   if (reply.kind == Kind::error) return recover(reply.text);
   if (acknowledgements_ > 0) {
-    --acknowledgements_;
+    if (--acknowledgements_ == 0 && stage_ == Stage::refused) recover(kRefused);
     return;
   }
   on_entries(reply);
@@ -211,7 +213,13 @@ void RedisSource::take(const std::vector<Entry>& entries) {
     ++acknowledgements_;
     link_->send(acknowledge);
   }
-  if (!all) return recover("the event log refuses events");
+  if (!all && acknowledgements_ == 0) return recover(kRefused);
+  if (!all) {
+    // Giving the connection up now would throw away what it has not sent yet.
+    stage_ = Stage::refused;
+    timer_.start(kPatience);
+    return;
+  }
   after_ = entries.back().id;
   ask();
 }
@@ -242,14 +250,14 @@ bool RedisSource::publish(const Entry& entry) {
 PublishAnswer RedisSource::publish_data(const Entry& entry, std::string_view channel) {
   const std::string key = fmt::format("redis:{}:{}", options_.redis_stream, entry.id);
   if (const std::string* data = find_field(entry.fields, options_.data_field)) {
-    return publisher_.publish({channel, kind_of(*data), *data, key, {}});
+    return publisher_.publish({channel, kind_of(*data), *data, key, {}, true});
   }
   nlohmann::ordered_json object = nlohmann::ordered_json::object();
   for (const auto& [name, value] : entry.fields) {
     if (!options_.channel.empty() || name != options_.channel_field) object[name] = value;
   }
   const std::string text = object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-  return publisher_.publish({channel, shm::EventKind::json, text, key, {}});
+  return publisher_.publish({channel, shm::EventKind::json, text, key, {}, true});
 }
 
 }  // namespace banyan::handlers

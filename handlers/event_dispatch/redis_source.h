@@ -38,7 +38,13 @@ class RedisSource final : RedisLink::Listener, net::Resolver::Listener {
   RedisSource& operator=(const RedisSource&) = delete;
 
  private:
-  enum class Stage { idle, set_up, pending, reading };
+  enum class Stage {
+    idle,
+    set_up,
+    pending,
+    reading,
+    refused,  // the log takes no events: a pause when what it took is acknowledged
+  };
   struct Entry {
     std::string id;
     std::vector<std::pair<std::string, std::string>> fields;

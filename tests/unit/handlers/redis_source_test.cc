@@ -190,7 +190,7 @@ TEST_F(RedisSourceTest, ASuccessorGoesOnAndDoublesNothing) {
   for (int i = 0; i < 100; ++i) {
     const std::string key = fmt::format("redis:{}:{}", options.redis_stream, ids[i]),
                       data = std::to_string(i + 1);
-    ASSERT_TRUE(publisher.publish({"a", shm::EventKind::text, data, key, {}}).ok());
+    ASSERT_TRUE(publisher.publish({"a", shm::EventKind::text, data, key, {}, true}).ok());
     if (i < 50) server->say({"XACK", options.redis_stream, "group", ids[i]});
   }
   begin();
@@ -229,6 +229,28 @@ TEST_F(RedisSourceTest, WaitsUntilTheLogTakesEvents) {
   EXPECT_TRUE(wait_for([&] { return events("0") == "0:x 0:z"; }));
   EXPECT_EQ(events("a"), "0:y");
   EXPECT_TRUE(wait_for([&] { return pending() == "0"; }));
+}
+
+// What was published before the one that is refused is acknowledged, and is not read again.
+TEST_F(RedisSourceTest, AcknowledgesBeforeItWaits) {
+  for (int i = 0; i < 16; ++i) ASSERT_TRUE(log.join(std::to_string(i)).ok());
+  for (const char* channel : {"0", "1", "a", "2"}) add({"channel", channel, "data", "x"});
+  begin();
+  const auto counted = [&](shm::PublishResult result) {
+    return worker.counters.counter(shm::Metric::events_published, 1, result).value();
+  };
+  EXPECT_TRUE(wait_for([&] { return counted(shm::PublishResult::failed) >= 2; }));
+  EXPECT_EQ(pending(), "2");
+  EXPECT_EQ(counted(shm::PublishResult::accepted), 2u);
+  EXPECT_EQ(counted(shm::PublishResult::repeated), 0u);
+}
+
+TEST_F(RedisSourceTest, KeysOfClientsHideNoEntries) {
+  const std::string id = add({"channel", "a", "data", "entry"});
+  const std::string key = fmt::format("redis:{}:{}", options.redis_stream, id);
+  ASSERT_TRUE(publisher.publish({"a", shm::EventKind::text, "client", key, {}}).ok());
+  begin();
+  EXPECT_TRUE(wait_for([&] { return events("a") == "0:client 0:entry"; }));
 }
 
 TEST_F(RedisSourceTest, ComesBackWhenRedisDoes) {
