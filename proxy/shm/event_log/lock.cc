@@ -44,19 +44,19 @@ RobustLock::Taken RobustLock::take() {
     if (error != EBUSY) return judge(error);
     pause_briefly();
   }
-  const TimePoint now = MonotonicClock::now();
-  if (now < hopeless_until_) return Taken::no;
-  const timespec end = to_timespec(now + kPatience);
+  if (hopeless_) return Taken::no;
+  const timespec end = to_timespec(MonotonicClock::now() + kPatience);
   const int error = pthread_mutex_clocklock(&mutex_, CLOCK_MONOTONIC, &end);
   if (error == ETIMEDOUT) {
-    hopeless_until_ = MonotonicClock::now() + kPatience;
+    hopeless_ = true;
     return Taken::no;
   }
   return judge(error);
 }
 
-RobustLock::Taken RobustLock::judge(int error) const {
+RobustLock::Taken RobustLock::judge(int error) {
   CHECK(error == 0 || error == EOWNERDEAD);
+  hopeless_ = false;
   return error == 0 ? Taken::yes : Taken::from_dead;
 }
 

@@ -22,17 +22,18 @@ class RobustLock {
     from_dead,  // the owner was killed: mend what it left, then call mended()
     no,         // its owner has not run for a second
   };
-  // After a `no`, further calls do not wait for another second. REQUIRES: not held by this thread.
+  // After a `no`, further calls do not wait at all, until one of them gets it. REQUIRES: not held by this
+  // thread.
   Taken take();
   // A process that is killed before this leaves the next one with from_dead, too.
   void mended();
   void release();
 
  private:
-  Taken judge(int error) const;
+  Taken judge(int error);
 
   pthread_mutex_t& mutex_;
-  TimePoint hopeless_until_{};
+  bool hopeless_ = false;
 };
 
 }  // namespace banyan::shm

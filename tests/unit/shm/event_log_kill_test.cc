@@ -212,9 +212,15 @@ TEST_F(EventLogKillTest, AStoppedOwnerIsNotWaitedForForEver) {
   const auto refused = log->publish("b", EventKind::text, "x", "", TimePoint(1s));
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.error().status, 503);
+  // From now on at once, as long as it does not run.
   const TimePoint begin = MonotonicClock::now();
-  EXPECT_EQ(log->join("c").error().status, 503);  // at once: it has not run for the last second
-  EXPECT_LT(MonotonicClock::now() - begin, 900ms);
+  Duration longest{};
+  for (TimePoint now = begin; now < begin + 1100ms;) {
+    EXPECT_EQ(log->join("c").error().status, 503);
+    longest = std::max(longest, MonotonicClock::now() - now);
+    now = MonotonicClock::now();
+  }
+  EXPECT_LT(longest, 900ms);
   owner.end();
   EXPECT_EQ(publish("b", "x").offset, 1u);
 }
