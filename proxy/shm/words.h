@@ -10,6 +10,8 @@
 
 namespace banyan::shm {
 
+inline uint64_t relaxed(const Word& word) { return word.load(std::memory_order_relaxed); }
+
 constexpr uint64_t words_for(uint64_t bytes) { return (bytes + 7) / 8; }
 
 // `size` bytes that begin `offset` bytes behind `from`.

@@ -16,7 +16,6 @@ constexpr uint64_t kEpochs = uint64_t{1} << 53;
 // Out of how many idle channels the best is taken.
 constexpr uint32_t kCompared = 16;
 
-uint64_t relaxed(const Word& word) { return word.load(std::memory_order_relaxed); }
 constexpr uint64_t name_word(uint64_t size, uint64_t piece) { return piece << 16 | size; }
 constexpr uint64_t size_of_name(uint64_t word) { return word & 0xffff; }
 constexpr uint64_t piece_of_name(uint64_t word) { return word >> 16; }

@@ -8,6 +8,7 @@
 #include "shm/event_log/lock.h"
 #include "shm/event_log/repeats.h"
 #include "shm/event_log/ring.h"
+#include "shm/event_log/time_word.h"
 
 namespace banyan::shm {
 
@@ -96,12 +97,5 @@ class EventLog::Held {
 };
 
 inline Error no_room() { return handler_error(503, "too many channels"); }
-
-inline uint64_t to_nanoseconds(TimePoint time) {
-  return static_cast<uint64_t>(std::chrono::nanoseconds(time.time_since_epoch()).count());
-}
-inline TimePoint to_time_point(uint64_t nanoseconds) {
-  return TimePoint(std::chrono::nanoseconds(static_cast<int64_t>(nanoseconds)));
-}
 
 }  // namespace banyan::shm

@@ -3,11 +3,10 @@
 #include "base/stable_hash.h"
 #include "shm/event_log.h"
 #include "shm/event_log/layout.h"
+#include "shm/words.h"
 
 namespace banyan::shm {
 namespace {
-
-uint64_t relaxed(const Word& word) { return word.load(std::memory_order_relaxed); }
 
 RepeatKey make_key(uint64_t seed, std::string_view channel, EventKind kind, std::string_view data,
                    std::string_view key) {

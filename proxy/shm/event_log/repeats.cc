@@ -1,20 +1,15 @@
 #include "shm/event_log/repeats.h"
 
+#include "shm/event_log/time_word.h"
+#include "shm/words.h"
+
 namespace banyan::shm {
-namespace {
-
-uint64_t relaxed(const Word& word) { return word.load(std::memory_order_relaxed); }
-uint64_t nanoseconds(TimePoint time) {
-  return static_cast<uint64_t>(std::chrono::nanoseconds(time.time_since_epoch()).count());
-}
-
-}  // namespace
 
 std::optional<Repeats::Found> Repeats::find(const RepeatKey& key, TimePoint now) const {
   for (uint64_t at = relaxed(bucket(key.hash[0])); at != 0; at = relaxed(entries_[at - 1].link)) {
     const RepeatEntry& entry = entries_[at - 1];
     if (relaxed(entry.hash[0]) != key.hash[0] || relaxed(entry.hash[1]) != key.hash[1]) continue;
-    if (nanoseconds(now) > relaxed(entry.time) + nanoseconds(TimePoint(kKept))) return std::nullopt;
+    if (to_nanoseconds(now) > relaxed(entry.time) + to_nanoseconds(TimePoint(kKept))) return std::nullopt;
     return Found{{relaxed(entry.epoch), relaxed(entry.offset)},
                  relaxed(entry.fingerprint) == key.fingerprint};
   }
@@ -32,7 +27,7 @@ void Repeats::add(const RepeatKey& key, EventId id, TimePoint now) {
   journal_.set(entry.epoch, id.epoch);
   journal_.set(entry.offset, id.offset);
   journal_.set(entry.fingerprint, key.fingerprint);
-  journal_.set(entry.time, nanoseconds(now));
+  journal_.set(entry.time, to_nanoseconds(now));
   journal_.set(entry.link, relaxed(first));
   journal_.set(first, number + 1);
   journal_.set(next_, count + 1);

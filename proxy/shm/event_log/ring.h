@@ -31,7 +31,8 @@ class Ring {
  public:
   static constexpr uint64_t kHeadWords = 5;
   static constexpr uint8_t kPadding = 15;
-  static constexpr uint64_t kMostData = (1 << 28) - 1;
+  // So that what is left at the end of the ring, less than a record with its head, fits into 28 bits, too.
+  static constexpr uint64_t kMostData = (1 << 28) - 1 - 64;
   // Behind it a record cannot be longer.
   static constexpr uint64_t longest(uint64_t ring_bytes) {
     return ring_bytes / 16 < kMostData ? ring_bytes / 16 : kMostData;
