@@ -8,6 +8,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
+// They are looked up one by one for who comes back, from the newest on, for each 64k that are sent.
+constexpr uint32_t kMostHistory = 10'000;
+
 // The ring keeps no event that is longer than a sixteenth of it.
 constexpr uint64_t kRingPerEvent = 16;
 
@@ -16,7 +19,7 @@ const config::Section<HistoryOptions>& history_section() {
       "history",
       "What subscribers that come back can be sent again. What is older than either limit, or was pushed out "
       "of memory by other events, is a gap, which they are told about.",
-      {config::field("messages", &HistoryOptions::messages, config::integer<uint32_t>(0, 1'000'000),
+      {config::field("messages", &HistoryOptions::messages, config::integer<uint32_t>(0, kMostHistory),
                      "The newest events of each channel."),
        config::field("age", &HistoryOptions::age, config::duration(0ms, 7 * 24h), "Since they came.")});
   return section;
@@ -119,9 +122,11 @@ const config::Section<EventDispatchOptions>& event_dispatch_section() {
       {config::field("memory", &Options::memory, config::size(64 << 10, uint64_t{64} << 30),
                      "Shared memory for the events of all channels, which is their history, too. Another "
                      "value makes a new, empty one at the reload."),
-       config::field("channels", &Options::channels, config::integer<uint32_t>(16, 16 << 20),
-                     "Most channels. Beyond them, those without subscribers that were silent for the longest "
-                     "time are forgotten. Another value begins anew, as with memory."),
+       config::field(
+           "channels", &Options::channels, config::integer<uint32_t>(16, 16 << 20),
+           "Most channels. Beyond them, one without subscribers is forgotten for each new one: of "
+           "sixteen, or as many as there are among a thousand, that which was silent for the longest "
+           "time. Another value begins anew, as with memory."),
        config::field("history", &Options::history, config::table(history_section()),
                      "What can be sent again."),
        config::field("queue", &Options::queue, config::table(queue_section()),
