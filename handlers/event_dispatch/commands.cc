@@ -92,7 +92,8 @@ bool read_command(const Members& found, Command& command, CommandError& error) {
 bool parse_command(std::string_view text, Command& command, CommandError& error) {
   Members found = wanted_members();
   if (!find_json_members(text, found)) {
-    error.detail = fmt::format("a message must be a JSON object of at most {} levels", kDeepestJson);
+    error.detail =
+        fmt::format("a message must be a JSON object, nested {} levels deep at most", kDeepestJson);
     return false;
   }
   if (is_id(found[kId].value)) command.id = error.id = found[kId].value;

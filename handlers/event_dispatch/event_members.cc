@@ -60,7 +60,8 @@ Result<BatchLine> parse_batch_line(std::string_view text) {
   std::array<JsonMember, 4> found = {JsonMember{"channel"}};
   std::ranges::copy(kEventMembers, found.begin() + 1);
   if (!find_json_members(text, found)) {
-    return client_error(400, fmt::format("the line is not a JSON object of at most {} levels", kDeepestJson));
+    return client_error(
+        400, fmt::format("the line is not a JSON object, or nested deeper than {} levels", kDeepestJson));
   }
   Result<std::string> channel = read_text_member(found[0]);
   if (!channel.ok()) return std::move(channel).error();

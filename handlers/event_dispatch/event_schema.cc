@@ -121,7 +121,7 @@ std::vector<FieldProblem> check_event(const EventSchema& schema, std::string_vie
   for (const EventField& field : schema) found.push_back({field.name});
   if (!find_json_members(text, found)) {
     return {{"", is_json(text) ? "must be a JSON object"
-                               : fmt::format("is not JSON of at most {} levels", kDeepestJson)}};
+                               : fmt::format("is not JSON, or nested deeper than {} levels", kDeepestJson)}};
   }
   std::vector<FieldProblem> problems;
   for (size_t i = 0; i < schema.size(); ++i) {

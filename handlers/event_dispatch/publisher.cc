@@ -31,7 +31,7 @@ PublishResult result_of(int status) {
   }
 }
 
-constexpr std::string_view kNotJson = "the body is not JSON of at most 512 levels";
+constexpr std::string_view kNotJson = "the body is not JSON, or nested deeper than 512 levels";
 static_assert(kDeepestJson == 512);
 
 // So that no client can use up the keys of a source, whose entries it would keep from being published.
