@@ -4,7 +4,6 @@
 
 #include <utility>
 
-#include "admin/json.h"
 #include "admin/pages.h"
 #include "admin/reply.h"
 #include "admin/request.h"
@@ -53,9 +52,7 @@ class ApiSession final : public handler::Session, private http::BodyReader::List
 
   void on_outcome(bool done, const std::vector<std::string>& lines) {
     waits_for_ = 0;
-    if (!done) return reply(problem(422, "refused; nothing was changed", lines));
-    Json body = {{"applied", true}, {"generation", api_.sources_.backend.generation()}, {"warnings", lines}};
-    reply(json_reply(body));
+    reply(done ? make_reply_(api_.sources_, lines) : problem(422, "refused; nothing was changed", lines));
   }
 
  private:
@@ -81,6 +78,7 @@ class ApiSession final : public handler::Session, private http::BodyReader::List
     if (const Reply* now = std::get_if<Reply>(&answer)) return reply(*now);
     done_ = true;
     waits_for_ = std::get<Waiting>(answer).request;
+    make_reply_ = std::get<Waiting>(answer).reply;
     api_.waiting_[waits_for_] = this;
   }
 
@@ -93,6 +91,7 @@ class ApiSession final : public handler::Session, private http::BodyReader::List
   handler::Call& call_;
   Request request_;
   uint64_t waits_for_ = 0;
+  decltype(Waiting::reply) make_reply_ = nullptr;
   bool done_ = false;  // nothing more of the body is of interest
 };
 

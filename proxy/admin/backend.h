@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "admin/change_order.h"
 #include "base/clock.h"
 #include "base/result.h"
 #include "config/schema.h"
@@ -60,8 +61,16 @@ class Backend {
   // Master and all workers of the configuration are there and ready.
   virtual bool ready() const = 0;
   // Ask the master; the outcome comes to Api::on_outcome() with the number returned here, later.
-  virtual uint64_t ask_reload() = 0;
+  virtual uint64_t ask_reload(const ChangeOrder& order) = 0;
+  virtual uint64_t ask_rollback(const ChangeOrder& order) = 0;
+  virtual uint64_t ask_confirm(const ChangeOrder& order) = 0;
   virtual uint64_t ask_reopen() = 0;
+  // The outcome has a line of JSON for each kept configuration, the newest first; or one text, the
+  // configuration of that number as config::print() has it.
+  virtual uint64_t ask_history() = 0;
+  virtual uint64_t ask_kept(uint32_t number) = 0;
+  // What has not come to its end.
+  virtual const Standing& standing() const = 0;
   // Errors: 400 for what is no request.
   virtual Result<Explanation> explain(const ExplainRequest& request) = 0;
   // The master that this one has replaced, while it drains.

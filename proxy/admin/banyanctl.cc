@@ -13,6 +13,7 @@
 #include "admin/banyanctl_client.h"
 #include "admin/banyanctl_print.h"
 #include "admin/banyanctl_top.h"
+#include "config/units.h"
 #include "control/journal.h"
 #include "control/texts.h"
 
@@ -46,6 +47,8 @@ struct Words {
   std::string upstream;
   std::string server;
   uint32_t limit = 20;
+  uint32_t number = 0;
+  std::string confirm;
   Command command;
   bool top = false;  // not a command but the live view
   bool once = false;
@@ -176,6 +179,56 @@ void add_journal(CLI::App& root, Words& words) {
   });
 }
 
+std::string change_body(const Words& words) {
+  nlohmann::ordered_json body = {{"who", user_name()}};
+  if (!words.why.empty()) body["why"] = words.why;
+  if (!words.confirm.empty()) body["confirm"] = words.confirm;
+  return body.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+std::string check_duration(const std::string& text) {
+  const auto time = config::parse_duration(text);
+  return time ? std::string() : text + ": " + time.error().message;
+}
+
+void add_change_options(CLI::App& app, Words& words) {
+  app.add_option("--confirm", words.confirm, "Go back by itself unless confirmed within that time: 5m")
+      ->check(CLI::Validator(check_duration, "TIME"));
+  app.add_option("--why", words.why, "Reason, for the history");
+}
+
+void add_history(CLI::App& root, Words& words) {
+  CLI::App* history = root.add_subcommand("history", "Configurations that were in effect, newest first");
+  CLI::App* show = history->add_subcommand("show", "One of them, as TOML, secrets redacted");
+  show->add_option("NUMBER", words.number, "As the history has it")->required();
+  history->require_subcommand(0, 1);
+  history->final_callback([&words, show] {
+    if (show->parsed()) {
+      words.command = {"GET", fmt::format("/history/{}", words.number), {}, print_config};
+    } else {
+      words.command = {"GET", "/history", {}, print_history};
+    }
+  });
+}
+
+void add_change_commands(CLI::App& root, Words& words) {
+  CLI::App* reload =
+      root.add_subcommand("reload", "Reads the configuration again; waits until it is applied or refused");
+  add_change_options(*reload, words);
+  reload->final_callback([&words] { words.command = {"POST", "/reload", change_body(words), print_reload}; });
+  root.add_subcommand("confirm", "What was loaded with --confirm stays")->final_callback([&words] {
+    words.command = {"POST", "/confirm", change_body(words), print_confirmed};
+  });
+  add_history(root, words);
+  CLI::App* rollback = root.add_subcommand("rollback", "Loads a configuration of the history");
+  rollback->add_option("NUMBER", words.number, "As the history has it")->required();
+  add_change_options(*rollback, words);
+  rollback->final_callback([&words] {
+    words.command = {"POST", fmt::format("/history/{}/rollback", words.number), change_body(words),
+                     print_reload};
+  });
+}
+
 void add_top(CLI::App& root, Words& words) {
   CLI::App* app =
       root.add_subcommand("top", "Live view of routes, sides, rates, latencies, rollouts; q ends");
@@ -199,10 +252,7 @@ void add_commands(CLI::App& root, Words& words) {
   add_journal(root, words);
   add_top(root, words);
   add_reader(root, words, "metrics", "Metrics as Prometheus reads them", "/metrics", print_as_is);
-  root.add_subcommand("reload", "Reads the configuration again; waits until it is applied or refused")
-      ->final_callback([&words] {
-        words.command = {"POST", "/reload", {}, print_reload};
-      });
+  add_change_commands(root, words);
   root.add_subcommand("reopen", "Opens log files again, after they were moved")->final_callback([&words] {
     words.command = {"POST", "/logs/reopen", {}, print_reload};
   });

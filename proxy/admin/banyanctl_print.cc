@@ -86,6 +86,26 @@ std::string processes_table(const Json& status) {
   return table.text();
 }
 
+// What has not come to its end about the configuration.
+std::string standing_lines(const Json& status) {
+  std::string all;
+  const Json open = member(status, "unconfirmed");
+  if (!open.empty()) {
+    const std::string fallback = text(open, "fallback");
+    all += fmt::format("not confirmed: goes back to {} in {}, unless \"banyanctl confirm\" comes before\n",
+                       fallback == "0" ? "the configuration before" : "configuration " + harmless(fallback),
+                       duration(open, "seconds_left"));
+  }
+  const Json back = member(status, "rolled_back");
+  if (!back.empty()) {
+    all += harmless(fmt::format("rolled back to configuration {} at {} by {}; the files differ, and the next "
+                                "reload or restart takes them",
+                                text(back, "to"), text(back, "when"), text(back, "who"))) +
+           "\n";
+  }
+  return all;
+}
+
 std::string target_text(const Json& route) {
   if (route.contains("target")) return text(route, "target");
   if (route.contains("redirect")) {
@@ -150,6 +170,7 @@ std::string print_status(const std::string& body) {
     all += fmt::format("upgraded; the old master, pid {}, drains {} connections\n", text(old, "pid"),
                        text(old, "connections"));
   }
+  all += standing_lines(status);
   const Json reload = member(status, "last_reload");
   if (!reload.empty()) {
     all += fmt::format("last reload {} at {}\n", text(reload, "applied") == "yes" ? "applied" : "refused",
@@ -305,6 +326,25 @@ std::string print_explanation(const std::string& body) {
   facts.add("server", text(explained, "server"));
   facts.add("answered", text(explained, "status"));
   return facts.take();
+}
+
+std::string print_history(const std::string& body) {
+  Table table({">NUMBER", "", "SINCE", "HOW", "STATE", "WHO", "WHY"});
+  for (const Json& entry : list(parse(body), "entries")) {
+    const std::string back_to = text(entry, "back_to");
+    table.add({text(entry, "number"), text(entry, "running") == "yes" ? "*" : "", text(entry, "when"),
+               text(entry, "how") + (back_to.empty() ? "" : " to " + back_to), text(entry, "state"),
+               text(entry, "who"), text(entry, "why")});
+  }
+  return table.text();
+}
+
+std::string print_confirmed(const std::string& body) {
+  std::string all = "confirmed\n";
+  for (const Json& line : list(parse(body), "warnings")) {
+    if (line.is_string()) all += harmless(line.get<std::string>()) + "\n";
+  }
+  return all;
 }
 
 std::string print_reload(const std::string& body) {

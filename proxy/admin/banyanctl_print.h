@@ -20,6 +20,8 @@ std::string print_handlers(const std::string& body);
 std::string print_journal(const std::string& body);
 std::string print_explanation(const std::string& body);
 std::string print_reload(const std::string& body);
+std::string print_history(const std::string& body);
+std::string print_confirmed(const std::string& body);
 std::string print_config(const std::string& body);
 std::string print_as_is(const std::string& body);
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "admin/body.h"
+#include "admin/changes.h"
 #include "admin/json.h"
 #include "base/check.h"
 #include "base/log.h"
@@ -10,33 +12,6 @@
 
 namespace banyan::admin {
 namespace {
-
-constexpr int kDeepest = 8;
-
-// The body of an order: an object, or nothing at all. Errors: 400.
-Result<Json> parse_body(const Request& request) {
-  if (request.body.empty()) return Json::object();
-  bool too_deep = false;
-  const auto watch = [&](int depth, Json::parse_event_t, Json&) {
-    too_deep |= depth > kDeepest;
-    return depth <= kDeepest;
-  };
-  Json body = Json::parse(request.body, watch, false);
-  if (too_deep) return client_error(400, fmt::format("the body is nested deeper than {}", kDeepest));
-  if (body.is_discarded()) return client_error(400, "the body is not JSON");
-  if (!body.is_object()) return client_error(400, "the body is not an object");
-  return body;
-}
-
-// Takes a text out of the body. False if it is something else.
-bool take_text(Json& body, const char* key, std::string& text) {
-  auto found = body.find(key);
-  if (found == body.end()) return true;
-  if (!found->is_string()) return false;
-  text = found->get<std::string>();
-  body.erase(found);
-  return true;
-}
 
 bool take_percent(Json& body, uint32_t& percent) {
   auto found = body.find("percent");
@@ -69,7 +44,7 @@ Result<control::Order> read_order(const Request& request, const control::VerbRow
   if (!take_text(*body, "why", order.why)) return client_error(422, "\"why\" must be a text");
   if (!take_force(*body, row, order.force)) return client_error(422, "\"force\" must be true or false");
   if (!body->empty()) return client_error(422, fmt::format("unknown key \"{}\"", body->begin().key()));
-  order.who = order.who.empty() ? request.door : fmt::format("{} over {}", order.who, request.door);
+  order.who = full_name(order.who, request);
   return order;
 }
 
@@ -106,8 +81,9 @@ Answer order_rollout(const Sources& sources, const Request& request) {
   return json_reply(rollout_json(*view));
 }
 
-Answer order_reload(const Sources& sources, const Request&) { return Waiting{sources.backend.ask_reload()}; }
-Answer order_reopen(const Sources& sources, const Request&) { return Waiting{sources.backend.ask_reopen()}; }
+Answer order_reopen(const Sources& sources, const Request&) {
+  return Waiting{sources.backend.ask_reopen(), applied_reply};
+}
 
 // "/handlers/NAME/purge": {"key": "a"}, {"prefix": "a/"}, or nothing for all.
 Answer order_purge(const Sources& sources, const Request& request) {

@@ -9,7 +9,6 @@ namespace banyan::admin {
 
 // "/rollouts/NAME/VERB". REQUIRES: one of control::verb_rows().
 Answer order_rollout(const Sources& sources, const Request& request);
-Answer order_reload(const Sources& sources, const Request& request);
 Answer order_reopen(const Sources& sources, const Request& request);
 Answer order_purge(const Sources& sources, const Request& request);
 Answer order_server_up(const Sources& sources, const Request& request);

@@ -4,6 +4,7 @@
 #include <array>
 #include <string>
 
+#include "admin/changes.h"
 #include "admin/json.h"
 #include "admin/orders.h"
 #include "admin/views.h"
@@ -44,8 +45,14 @@ constexpr std::array kPages = {
          order_server_drain},
     Page{"POST", "/upstreams/NAME/servers/ADDRESS/down", "the same as drain, shown as down",
          order_server_down},
-    Page{"POST", "/reload", "read the configuration again; answers when it is applied or refused",
+    Page{"GET", "/history", "the configurations that were in effect, newest first", show_history},
+    Page{"GET", "/history/NUMBER", "one of them, secrets redacted", show_kept},
+    Page{"POST", "/history/NUMBER/rollback", "load it; {\"why\": \"\", \"confirm\": \"5m\"}", order_rollback},
+    Page{"POST", "/reload",
+         "read the configuration again; answers when it is applied or refused; {\"why\": \"\", \"confirm\": "
+         "\"5m\"}",
          order_reload},
+    Page{"POST", "/confirm", "what a reload with \"confirm\" has loaded stays", order_confirm},
     Page{"POST", "/logs/reopen", "open log files again, after they were moved", order_reopen},
 };
 

@@ -4,8 +4,10 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "admin/api.h"
 #include "admin/reply.h"
@@ -13,9 +15,10 @@
 
 namespace banyan::admin {
 
-// The answer comes with Api::on_outcome() of this number.
+// The answer comes with Api::on_outcome() of this number; what was done becomes a reply by `reply`.
 struct Waiting {
   uint64_t request = 0;
+  Reply (*reply)(const Sources& sources, const std::vector<std::string>& lines) = nullptr;
 };
 using Answer = std::variant<Reply, Waiting>;
 

@@ -150,6 +150,19 @@ Json full_rollout_json(const Sources& sources, const Totals& totals, const contr
   return json;
 }
 
+void add_standing(const Sources& sources, Json& json) {
+  const Standing& standing = sources.backend.standing();
+  if (const auto& open = standing.unconfirmed) {
+    json["unconfirmed"] = {{"number", open->number},
+                           {"fallback", open->fallback},
+                           {"seconds_left", seconds_until(open->until, sources.clock.now())},
+                           {"who", open->who}};
+  }
+  if (const auto& back = standing.rolled_back) {
+    json["rolled_back"] = {{"to", back->to}, {"who", back->who}, {"when", control::time_text(back->when)}};
+  }
+}
+
 }  // namespace
 
 Answer show_health(const Sources&, const Request&) { return json_reply({{"status", "ok"}}); }
@@ -194,6 +207,7 @@ Answer show_status(const Sources& sources, const Request&) {
     json["draining"] = {{"pid", old->pid}, {"connections", old->connections}};
   }
   if (auto reload = sources.backend.last_reload()) json["last_reload"] = reload_json(*reload);
+  add_standing(sources, json);
   return json_reply(json);
 }
 

@@ -43,6 +43,9 @@ class Run {
     return loaded;
   }
 
+  // Paths of the TOML files that were read, as the sources have them.
+  const std::vector<std::string>& documents() const { return documents_; }
+
  private:
   bool read_main(Node& root) {
     const std::string path = join_path(sources_.directory, sources_.main);
@@ -54,6 +57,7 @@ class Run {
       return false;
     }
     opened_.insert(plain_path(path));
+    documents_.push_back(path);
     return read_file(source.content, file, sources_.main, root, 0);
   }
 
@@ -112,6 +116,7 @@ class Run {
     }
     const SourceFile& source = access_.file(path);
     if (!source.error.empty()) return value.error(fmt::format("cannot read {}: {}", path, source.error));
+    documents_.push_back(path);
     return read_file(source.content, reader_.add_file(name, directory_of(path)), name, root, depth);
   }
 
@@ -192,6 +197,7 @@ class Run {
   const Sources& sources_;
   Reader reader_;
   std::set<std::string> opened_;
+  std::vector<std::string> documents_;
 };
 
 }  // namespace
@@ -207,9 +213,27 @@ Sources read_sources(const SourceRequest& request, const LoadOptions& options) {
   }
   sources.main = request.file.empty() ? sources.prefix + std::string(kDefaultFile) : request.file;
   sources.overrides = request.overrides;
+  complete(sources, options);
+  return sources;
+}
+
+void complete(Sources& sources, const LoadOptions& options) {
   CollectedSources access(sources);
   Run(access, sources, options).load();
-  return sources;
+}
+
+Sources written_part(const Sources& sources, const LoadOptions& options) {
+  StoredSources access(sources);
+  Run run(access, sources, options);
+  const Loaded loaded = run.load();
+  std::vector<std::string> paths = run.documents();
+  paths.push_back(loaded.config.lua.routes.path);
+  Sources written = sources;
+  written.environment.clear();
+  std::erase_if(written.files, [&paths](const auto& file) {
+    return std::find(paths.begin(), paths.end(), file.first) == paths.end();
+  });
+  return written;
 }
 
 Loaded parse(const Sources& sources, const LoadOptions& options) {

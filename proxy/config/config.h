@@ -43,6 +43,14 @@ struct Loaded {
   bool ok() const { return !has_errors(diagnostics); }
 };
 
+// What somebody wrote, without what it refers to: the TOML files, the routing script, what include patterns
+// matched and the overrides, but no environment, certificate, key or file with a secret. REQUIRES: parse() is
+// content with the sources.
+Sources written_part(const Sources& sources, const LoadOptions& options);
+// Collects what the sources do not have yet; what they have stays. After written_part(): the environment,
+// certificates and secrets as they are now.
+void complete(Sources& sources, const LoadOptions& options);
+
 // A pure function of its arguments. Hostile bytes give diagnostics.
 Loaded parse(const Sources& sources, const LoadOptions& options);
 

@@ -1,5 +1,8 @@
 #include "process/admin_door.h"
 
+#include <fmt/format.h>
+#include <sys/socket.h>
+
 #include "base/check.h"
 #include "base/log.h"
 
@@ -17,6 +20,14 @@ config::Config site_config() {
   route.access_log = false;
   config.routes.push_back(std::move(route));
   return config;
+}
+
+// Who is at the other end of a unix socket, as the kernel knows him.
+std::string peer_name(const std::string& name, int fd) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return name;
+  return fmt::format("{} (uid {})", name, peer.uid);
 }
 
 }  // namespace
@@ -52,19 +63,45 @@ class AdminDoor::Target final : public route::TargetBook {
   exchange::Site site_;
 };
 
+// The connections of those who order under one name.
+class AdminDoor::Entrance final : Clients::Observer {
+ public:
+  Entrance(AdminDoor& door, const std::string& name)
+      : door_(door),
+        name_(name),
+        front_({door.loop_, door.buffers_, door.counters_, door.rates_, door.in_flight_, door.rollouts_, door,
+                0}),
+        clients_(door.loop_, door.buffers_, front_, *this) {
+    use_token(door.token_);
+  }
+
+  void use_token(const std::optional<std::string>& token) {
+    auto target = std::make_shared<const Target>(door_.api_, name_, token);
+    front_.switch_to({target, &target->site()});
+  }
+  Clients& clients() { return clients_; }
+
+ private:
+  void on_clients_changed() override {}
+
+  AdminDoor& door_;
+  std::string name_;
+  exchange::Front front_;
+  Clients clients_;
+};
+
 AdminDoor::AdminDoor(const Surroundings& here, int fd, const std::string& address)
     : loop_(here.loop),
+      buffers_(here.buffers),
       api_(here.api),
       local_(address.starts_with("unix:")),
       name_(local_ ? "unix socket" : address),
+      token_(local_ ? std::nullopt : std::optional(std::string())),
       counters_(here.scratch, shm::worker_slot(0)),
       rates_(here.scratch),
       in_flight_(here.scratch, shm::worker_slot(0)),
       rollouts_(here.scratch, shm::worker_slot(0)),
-      front_({here.loop, here.buffers, counters_, rates_, in_flight_, rollouts_, *this, 0}),
-      clients_(here.loop, here.buffers, front_, *this),
       door_(here.loop, fd, address, *this) {
-  use_token(local_ ? std::nullopt : std::optional(std::string()));
   if (!door_.open()) LOG(error, "{} cannot be watched: out of memory or watches", address);
 }
 
@@ -72,17 +109,20 @@ AdminDoor::~AdminDoor() = default;
 
 void AdminDoor::set_token(const std::string& token) {
   CHECK(!local_);
-  use_token(token);
+  token_ = token;
+  for (auto& [name, entrance] : entrances_) entrance->use_token(token_);
 }
 
-void AdminDoor::use_token(std::optional<std::string> token) {
-  auto target = std::make_shared<const Target>(api_, name_, std::move(token));
-  front_.switch_to({target, &target->site()});
+AdminDoor::Entrance& AdminDoor::entrance(const std::string& name) {
+  std::unique_ptr<Entrance>& found = entrances_[name];
+  if (!found) found = std::make_unique<Entrance>(*this, name);
+  return *found;
 }
 
 void AdminDoor::on_client(Door& door, int fd, const net::IpAddress& peer) {
   (void)door;
-  clients_.add(net::make_plain_stream(loop_, fd), peer, 0);
+  const std::string name = local_ ? peer_name(name_, fd) : name_;
+  entrance(name).clients().add(net::make_plain_stream(loop_, fd), peer, 0);
 }
 
 }  // namespace banyan::process

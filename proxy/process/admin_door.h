@@ -2,7 +2,9 @@
 // as the only route there is. What is asked here is no traffic: it is counted and logged nowhere.
 #pragma once
 
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "admin/api.h"
@@ -17,7 +19,7 @@
 
 namespace banyan::process {
 
-class AdminDoor final : private Door::Owner, private Clients::Observer, private exchange::AccessLog {
+class AdminDoor final : private Door::Owner, private exchange::AccessLog {
  public:
   struct Surroundings {
     event::Loop& loop;
@@ -37,22 +39,24 @@ class AdminDoor final : private Door::Owner, private Clients::Observer, private 
 
  private:
   class Target;
+  class Entrance;
 
-  void use_token(std::optional<std::string> token);
   void on_client(Door& door, int fd, const net::IpAddress& peer) override;
-  void on_clients_changed() override {}
+  Entrance& entrance(const std::string& name);
   void write_access(std::string_view) override {}
 
   event::Loop& loop_;
+  BufferPools& buffers_;
   admin::Api& api_;
   bool local_;
-  std::string name_;  // for the journal
+  std::string name_;                  // for journal and history
+  std::optional<std::string> token_;  // none: nobody needs one; "": nobody has the right one
   shm::Counters counters_;
   shm::RateLimiter rates_;
   shm::InFlight in_flight_;
   shm::RolloutStatistics rollouts_;
-  exchange::Front front_;
-  Clients clients_;
+  // By name: on a unix socket one for each user, since an order says whose it is.
+  std::map<std::string, std::unique_ptr<Entrance>> entrances_;
   Door door_;
 };
 

@@ -28,10 +28,16 @@ constexpr std::array kMessageRows = {
     MessageRow{MessageType::stop, "stop", true, false},
     MessageRow{MessageType::outcome, "outcome", true, false},
     MessageRow{MessageType::reloaded, "reloaded", true, false},
+    MessageRow{MessageType::standing, "standing", true, false},
+    MessageRow{MessageType::kept, "kept", true, true},
     MessageRow{MessageType::ready, "ready", false, false},
     MessageRow{MessageType::refused, "refused", false, false},
     MessageRow{MessageType::committed, "committed", false, false},
     MessageRow{MessageType::ask_reload, "ask_reload", false, false},
+    MessageRow{MessageType::ask_rollback, "ask_rollback", false, false},
+    MessageRow{MessageType::ask_confirm, "ask_confirm", false, false},
+    MessageRow{MessageType::ask_history, "ask_history", false, false},
+    MessageRow{MessageType::ask_kept, "ask_kept", false, false},
     MessageRow{MessageType::ask_reopen, "ask_reopen", false, false},
 };
 

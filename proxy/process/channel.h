@@ -33,12 +33,18 @@ enum class MessageType : uint32_t {
   stop,
   outcome,   // number: of the request; text: an Outcome
   reloaded,  // text: the Outcome of a reload, for the controller
+  standing,  // text: an admin::Standing, for the controller
+  kept,      // fd: config::Sources as bytes, of a kept configuration; number: of the request
   // From a child.
-  ready,       // number: of the configuration; text: remarks, a line each
-  refused,     // number; text: the reasons, a line each
-  committed,   // number
-  ask_reload,  // number: chosen by the child, comes back with the outcome
-  ask_reopen,  // number: the same
+  ready,         // number: of the configuration; text: remarks, a line each
+  refused,       // number; text: the reasons, a line each
+  committed,     // number
+  ask_reload,    // number: chosen by the child, comes back with the outcome; text: an admin::ChangeOrder
+  ask_rollback,  // the same
+  ask_confirm,   // the same
+  ask_history,   // number: the same; the outcome has a line for each entry
+  ask_kept,      // number, text: as for ask_rollback; answered with `kept`, or a refusal
+  ask_reopen,    // number: the same
 };
 
 struct Message {

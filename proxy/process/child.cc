@@ -7,6 +7,7 @@
 #include <csignal>
 
 #include "base/log.h"
+#include "process/change.h"
 #include "process/children.h"
 #include "process/controller.h"
 #include "process/worker.h"
@@ -169,6 +170,12 @@ void Child::on_message(Message message) {
     case MessageType::reloaded:
       role_->on_reload(Outcome::parse(message.text));
       break;
+    case MessageType::standing:
+      inheritance_.standing = parse_standing(message.text);
+      break;
+    case MessageType::kept:
+      role_->on_kept(message.number, message.fd);
+      break;
     default:
       break;
   }
@@ -220,10 +227,10 @@ void Child::on_abort() {
   next_logs_.clear();
 }
 
-uint64_t Child::ask(MessageType type) {
+uint64_t Child::ask(MessageType type, std::string text) {
   // Unlike those of this place's earlier processes, whose outcomes may still be on their way.
   uint64_t number = static_cast<uint64_t>(getpid()) << 32 | ++last_request_;
-  channel_.send({type, number});
+  channel_.send({type, number, std::move(text)});
   return number;
 }
 

@@ -47,8 +47,10 @@ class Role {
   virtual void on_second() = 0;
   // The end of a reload, whoever asked for it.
   virtual void on_reload(const Outcome& outcome) = 0;
-  // The answer to Child::ask_reload() and ask_reopen().
+  // The answer to Child::ask().
   virtual void on_outcome(uint64_t request, const Outcome& outcome) = 0;
+  // The one to ask(MessageType::ask_kept), if there is such a configuration.
+  virtual void on_kept(uint64_t request, const Fd& sources) = 0;
 };
 
 class Child final : Channel::Listener {
@@ -63,15 +65,15 @@ class Child final : Channel::Listener {
   int run(Role& role);
   void finish() { workplace_.loop().stop(); }
 
-  // Ask the master; the outcome comes to Role::on_outcome() with this number.
-  uint64_t ask_reload() { return ask(MessageType::ask_reload); }
-  uint64_t ask_reopen() { return ask(MessageType::ask_reopen); }
+  // Asks the master; the outcome comes to Role::on_outcome() with this number. REQUIRES: one of ask_….
+  uint64_t ask(MessageType type, std::string text = {});
 
   uint32_t place() const { return place_; }
   uint32_t worker_count() const { return inheritance_.worker_count; }
   // The old master of an upgrade, 0 for none, and what can be seen of it.
   pid_t predecessor() const { return inheritance_.predecessor; }
   const std::optional<shm::Segment>& predecessor_segment() const { return inheritance_.predecessor_segment; }
+  const admin::Standing& standing() const { return inheritance_.standing; }
   Workplace& workplace() { return workplace_; }
   // This process's own, in shared memory.
   shm::ProcessSlot& slot() { return inheritance_.segment.layout().processes[place_]; }
@@ -88,7 +90,6 @@ class Child final : Channel::Listener {
   void on_commit(uint64_t number);
   void on_abort();
   void on_log_file(Message message);
-  uint64_t ask(MessageType type);
   // The reasons as lines if it cannot be built. `remarks` gets what is worth knowing though it can.
   Result<std::shared_ptr<Generation>> build(std::shared_ptr<const Configuration> configuration, bool strict,
                                             std::string& remarks);

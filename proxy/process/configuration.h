@@ -13,7 +13,7 @@
 namespace banyan::process {
 
 struct Configuration {
-  uint32_t number = 0;  // 1 after the start, one more for each reload that was tried
+  uint32_t number = 0;  // of the history; one more for each reload that was tried
   config::Sources sources;
   config::Config config;
 };

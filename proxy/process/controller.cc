@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "process/build_details.h"
+#include "process/change.h"
 #include "process/explain.h"
 #include "shm/processes.h"
 
@@ -113,6 +114,28 @@ void Controller::on_reload(const Outcome& outcome) {
 
 void Controller::on_outcome(uint64_t request, const Outcome& outcome) {
   api_->on_outcome(request, outcome.done, outcome.lines);
+}
+
+void Controller::on_kept(uint64_t request, const Fd& sources) {
+  auto kept = from_memfd(sources, 0);
+  if (kept) return api_->on_outcome(request, true, {config::print((*kept)->config)});
+  api_->on_outcome(request, false, split_lines(kept.error().message));
+}
+
+uint64_t Controller::ask_reload(const admin::ChangeOrder& order) {
+  return child_.ask(MessageType::ask_reload, order_text(order));
+}
+
+uint64_t Controller::ask_rollback(const admin::ChangeOrder& order) {
+  return child_.ask(MessageType::ask_rollback, order_text(order));
+}
+
+uint64_t Controller::ask_confirm(const admin::ChangeOrder& order) {
+  return child_.ask(MessageType::ask_confirm, order_text(order));
+}
+
+uint64_t Controller::ask_kept(uint32_t number) {
+  return child_.ask(MessageType::ask_kept, order_text({.who = {}, .why = {}, .number = number}));
 }
 
 bool Controller::ready() const {

@@ -32,6 +32,7 @@ class Controller final : public Role, private admin::Backend {
   void on_second() override;
   void on_reload(const Outcome& outcome) override;
   void on_outcome(uint64_t request, const Outcome& outcome) override;
+  void on_kept(uint64_t request, const Fd& sources) override;
 
  private:
   // admin::Backend
@@ -39,8 +40,13 @@ class Controller final : public Role, private admin::Backend {
   uint32_t generation() const override { return generation_->number(); }
   std::optional<admin::ReloadResult> last_reload() const override { return last_reload_; }
   bool ready() const override;
-  uint64_t ask_reload() override { return child_.ask_reload(); }
-  uint64_t ask_reopen() override { return child_.ask_reopen(); }
+  uint64_t ask_reload(const admin::ChangeOrder& order) override;
+  uint64_t ask_rollback(const admin::ChangeOrder& order) override;
+  uint64_t ask_confirm(const admin::ChangeOrder& order) override;
+  uint64_t ask_history() override { return child_.ask(MessageType::ask_history); }
+  uint64_t ask_kept(uint32_t number) override;
+  const admin::Standing& standing() const override { return child_.standing(); }
+  uint64_t ask_reopen() override { return child_.ask(MessageType::ask_reopen); }
   Result<admin::Explanation> explain(const admin::ExplainRequest& request) override;
   std::vector<Certificate> certificates() const override;
   std::optional<Predecessor> predecessor() const override;

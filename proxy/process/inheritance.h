@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "admin/change_order.h"
 #include "config/diagnostic.h"
 #include "process/configuration.h"
 #include "process/fd.h"
@@ -34,6 +35,7 @@ struct Inheritance {
   std::optional<shm::Segment> predecessor_segment;
   std::vector<config::Address> abandoned;  // of its sockets, those that the configuration does not name
   uint32_t worker_count = 0;
+  admin::Standing standing;  // kept up to date in master and controller
 };
 
 // How many workers a configuration asks for: its number, or one for each CPU this process may use (at most as

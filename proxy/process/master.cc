@@ -26,7 +26,7 @@ constexpr char kBusy[] = "Banyan is starting, being upgraded or stopping";
 }  // namespace
 
 Master::Master(Inheritance inheritance, config::SourceRequest request, Notifier notifier, PidFile pid_file,
-               std::optional<Daemon> daemon, Program program, Fd line_to_old)
+               std::optional<Daemon> daemon, Program program, Fd line_to_old, History history)
     : inheritance_(std::move(inheritance)),
       directory_(inheritance_.segment),
       counters_(inheritance_.segment, shm::kMasterSlot),
@@ -35,7 +35,8 @@ Master::Master(Inheritance inheritance, config::SourceRequest request, Notifier 
       daemon_(std::move(daemon)),
       logs_(loop_),
       children_(loop_, inheritance_.segment, *this),
-      reload_(loop_, inheritance_, directory_, children_, std::move(request), *this),
+      reload_(loop_, inheritance_, directory_, children_, request, *this),
+      changes_(loop_, inheritance_, children_, reload_, std::move(history), std::move(request)),
       patience_(loop_, Callback::to<&Master::on_patience_over>(this)),
       controller_patience_(loop_, Callback::to<&Master::on_controller_late>(this)),
       watchdog_(loop_, Callback::to<&Master::on_watchdog>(this)),
@@ -108,7 +109,7 @@ void Master::on_signals() {
         on_quit();
         break;
       case SIGHUP:
-        on_reload();
+        on_reload(fmt::format("signal HUP of process {} (uid {})", signal.ssi_pid, signal.ssi_uid));
         break;
       case SIGUSR1:
         on_reopen();
@@ -129,6 +130,7 @@ void Master::on_signals() {
 void Master::on_stop() {
   if (phase_ == Phase::stopping) return;
   LOG(notice, "stopping");
+  changes_.pause();
   reload_.cancel("Banyan stops");
   upgrade_.cancel();
   if (!replaced_) notifier_.stopping("Stopping");
@@ -142,26 +144,26 @@ void Master::on_quit() {
   phase_ = Phase::draining;
   LOG(notice, "stopping when the requests under way have ended");
   notifier_.stopping("Draining");
+  changes_.pause();
   reload_.cancel("Banyan stops");
   inheritance_.sockets.clear();
   drain_workers(false);
   end_if_alone();
 }
 
-void Master::on_reload() {
+void Master::on_reload(std::string who) {
   if (phase_ != Phase::running) {
     LOG(warn, "reload: refused: {}", kBusy);
     return;
   }
-  ask_reload([](const Outcome&) {});
+  want_workers();
+  reload_.ask({.how = Change::How::reload, .who = std::move(who)}, [](const Outcome&) {});
 }
 
-void Master::ask_reload(Reload::Answer answer) {
-  if (!workers_wanted_) {
-    workers_wanted_ = true;
-    start_workers();
-  }
-  reload_.ask(std::move(answer));
+void Master::want_workers() {
+  if (workers_wanted_) return;
+  workers_wanted_ = true;
+  start_workers();
 }
 
 void Master::on_reopen() {
@@ -191,6 +193,7 @@ void Master::on_upgrade() {
 // so who asks meanwhile waits for an answer.
 void Master::begin_upgrade() {
   LOG(notice, "upgrade: begins");
+  changes_.pause();
   reload_.cancel("Banyan is being upgraded");
   if (Result<void> aside = pid_file_.step_aside(); !aside) return refuse_upgrade(aside.error().message);
   phase_ = Phase::upgrading;
@@ -219,6 +222,7 @@ void Master::on_upgrade_failed(const std::string& why) {
   if (phase_ != Phase::upgrading) return;
   refuse_upgrade(why);
   phase_ = Phase::running;
+  changes_.resume();
   children_.keep_alive(shm::kControllerSlot);
   if (std::exchange(certificates_changed_, false)) on_certificates_changed();
 }
@@ -282,6 +286,7 @@ void Master::finish_start() {
     // "stdout" and "stderr" are /dev/null now: let go of the terminal or pipe we were started from.
     reopen_logs();
   }
+  changes_.begin(predecessor_.there() ? Change::How::upgrade : Change::How::start);
   shm::set_process_state(inheritance_.segment, shm::kMasterSlot, shm::ProcessState::ready);
   certificates_.watch(certificate_files(inheritance_.current->config));
   stuck_.start();
@@ -320,7 +325,11 @@ void Master::on_child_message(uint32_t place, Message message) {
     case MessageType::committed:
       return reload_.on_message(place, message);
     case MessageType::ask_reload:
-      return on_reload_asked(place, message.number);
+    case MessageType::ask_rollback:
+    case MessageType::ask_confirm:
+    case MessageType::ask_history:
+    case MessageType::ask_kept:
+      return on_change_asked(place, message);
     case MessageType::ask_reopen:
       return answer(place, message.number, reopen_logs());
     default:
@@ -353,11 +362,13 @@ void Master::on_stuck(uint32_t place, const std::string& why) {
   children_.kill(place, SIGKILL);
 }
 
-void Master::on_reload_asked(uint32_t place, uint64_t request) {
+void Master::on_change_asked(uint32_t place, const Message& message) {
+  if (place != shm::kControllerSlot) return;  // no other has somebody who may ask
   if (phase_ != Phase::running) {
-    return answer(place, request, {.done = false, .lines = {kBusy}});
+    return answer(place, message.number, {.done = false, .lines = {kBusy}});
   }
-  ask_reload([this, place, request](const Outcome& outcome) { answer(place, request, outcome); });
+  if (message.type == MessageType::ask_reload || message.type == MessageType::ask_rollback) want_workers();
+  changes_.on_order(message);
 }
 
 void Master::answer(uint32_t place, uint64_t request, const Outcome& outcome) {
@@ -371,7 +382,8 @@ void Master::on_reload_begun() {
   notifier_.reloading();
 }
 
-void Master::on_reload_done(const Outcome& outcome) {
+void Master::on_reload_done(Outcome& outcome, const Change& change) {
+  changes_.on_reload_done(outcome, change);
   children_.send(shm::kControllerSlot, {MessageType::reloaded, 0, outcome.text()});
   counters_.counter(shm::Metric::reload, outcome.done ? shm::Outcome::ok : shm::Outcome::failed).add();
   if (outcome.done) {
@@ -464,7 +476,7 @@ void Master::on_certificates_changed() {
     return;
   }
   LOG(notice, "certificate files have changed");
-  reload_.ask_certificates([](const Outcome&) {});
+  reload_.ask({.how = Change::How::certificates}, [](const Outcome&) {});
 }
 
 std::string Master::status() const {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "event/loop.h"
+#include "process/change_control.h"
 #include "process/children.h"
 #include "process/daemon.h"
 #include "process/file_watch.h"
@@ -30,10 +31,10 @@ namespace banyan::process {
 
 class Master final : Children::Observer, Reload::Observer, StuckWatch::Observer, Upgrade::Observer {
  public:
-  // `inheritance` has a checked configuration (number 1), the segment and all that was opened. `line_to_old`:
-  // to the master whose place this one takes, if there is one.
+  // `inheritance` has a checked configuration (with its number), the segment and all that was opened.
+  // `line_to_old`: to the master whose place this one takes, if there is one.
   Master(Inheritance inheritance, config::SourceRequest request, Notifier notifier, PidFile pid_file,
-         std::optional<Daemon> daemon, Program program, Fd line_to_old);
+         std::optional<Daemon> daemon, Program program, Fd line_to_old, History history);
   ~Master();
 
   // Until the end; the exit code.
@@ -48,7 +49,7 @@ class Master final : Children::Observer, Reload::Observer, StuckWatch::Observer,
   int live(uint32_t place, Fd channel) override;
   // Reload::Observer
   void on_reload_begun() override;
-  void on_reload_done(const Outcome& outcome) override;
+  void on_reload_done(Outcome& outcome, const Change& change) override;
   void on_other_death(pid_t pid, int status) override { upgrade_.on_death(pid, status); }
   // Upgrade::Observer
   void on_upgrade_ready(pid_t pid) override;
@@ -60,7 +61,7 @@ class Master final : Children::Observer, Reload::Observer, StuckWatch::Observer,
   void on_signals();
   void on_stop();
   void on_quit();
-  void on_reload();
+  void on_reload(std::string who);
   void on_reopen();
   void on_upgrade();
   void begin_upgrade();
@@ -79,8 +80,8 @@ class Master final : Children::Observer, Reload::Observer, StuckWatch::Observer,
   void on_patience_over();
   void end_if_alone();
   Outcome reopen_logs();
-  void ask_reload(Reload::Answer answer);
-  void on_reload_asked(uint32_t place, uint64_t request);
+  void want_workers();
+  void on_change_asked(uint32_t place, const Message& message);
   void answer(uint32_t place, uint64_t request, const Outcome& outcome);
   void on_watchdog();
   void renew_ticket_key();
@@ -97,6 +98,7 @@ class Master final : Children::Observer, Reload::Observer, StuckWatch::Observer,
   LogFiles logs_;
   Children children_;
   Reload reload_;
+  ChangeControl changes_;
   Fd signals_;
   std::optional<event::IoWatch> signal_watch_;
   event::Timer patience_;

@@ -15,6 +15,11 @@ std::vector<std::string> to_lines(const std::vector<config::Diagnostic>& diagnos
   return lines;
 }
 
+bool can_share(const Change& change) {
+  return change.confirm_within.count() == 0 &&
+         (change.how == Change::How::reload || change.how == Change::How::certificates);
+}
+
 }  // namespace
 
 Reload::Reload(event::Loop& loop, Inheritance& inheritance, shm::Directory& directory, Children& children,
@@ -26,22 +31,30 @@ Reload::Reload(event::Loop& loop, Inheritance& inheritance, shm::Directory& dire
       children_(children),
       request_(std::move(request)),
       observer_(observer),
+      last_number_(inheritance.current->number),
       start_(loop, Callback::to<&Reload::begin>(this)),
       timer_(loop, Callback::to<&Reload::on_time_out>(this)) {}
 
-void Reload::ask(Answer answer) {
-  asked_all_ = true;
-  ask_certificates(std::move(answer));
+void Reload::ask(Change change, Answer answer) {
+  if (asked_.empty() || !can_share(asked_.back().change) || !can_share(change)) {
+    asked_.push_back({std::move(change), {}, {}});
+  } else if (change.how == Change::How::reload && asked_.back().change.how == Change::How::certificates) {
+    asked_.back().change = std::move(change);
+  }
+  asked_.back().answers.push_back(std::move(answer));
+  if (!running()) start_.schedule();
 }
 
-void Reload::ask_certificates(Answer answer) {
-  asked_.push_back(std::move(answer));
+void Reload::ask_back(Change change, config::Sources sources, Answer answer) {
+  asked_.push_back({std::move(change), std::move(sources), {}});
+  asked_.back().answers.push_back(std::move(answer));
   if (!running()) start_.schedule();
 }
 
 void Reload::begin() {
   if (running() || asked_.empty()) return;
-  waiting_.swap(asked_);
+  job_ = std::move(asked_.front());
+  asked_.pop_front();
   observer_.on_reload_begun();
   std::vector<std::string> reasons;
   candidate_ = read(reasons);
@@ -54,12 +67,10 @@ void Reload::begin() {
 
 void Reload::cancel(const std::string& reason) {
   if (candidate_ && !candidate_->switched) refuse({reason});
-  if (asked_.empty()) return;
   start_.cancel();
-  asked_all_ = false;
-  waiting_.insert(waiting_.end(), asked_.begin(), asked_.end());
-  asked_.clear();
-  if (!candidate_) end({.done = false, .lines = {reason}});
+  std::deque<Job> asked;
+  asked.swap(asked_);
+  for (Job& job : asked) tell(job, {.done = false, .lines = {reason}});
 }
 
 bool Reload::waits_for(uint32_t place) const {
@@ -69,7 +80,21 @@ bool Reload::waits_for(uint32_t place) const {
 }
 
 config::Sources Reload::read_sources() {
-  if (std::exchange(asked_all_, false)) return config::read_sources(request_, load_options());
+  switch (job_.change.how) {
+    case Change::How::certificates:
+      return with_new_certificates();
+    case Change::How::rollback:
+    case Change::How::went_back: {
+      config::Sources sources = std::move(job_.sources);
+      config::complete(sources, load_options());
+      return sources;
+    }
+    default:
+      return config::read_sources(request_, load_options());
+  }
+}
+
+config::Sources Reload::with_new_certificates() const {
   config::Sources sources = inheritance_.current->sources;
   config::CollectedSources collected(sources);
   for (const std::string& path : certificate_files(inheritance_.current->config)) {
@@ -211,11 +236,14 @@ void Reload::end(Outcome outcome) {
   timer_.stop();
   children_.hold_starts(false);
   candidate_.reset();
-  std::vector<Answer> waiting;
-  waiting.swap(waiting_);
-  observer_.on_reload_done(outcome);
-  for (Answer& answer : waiting) answer(outcome);
+  Job job = std::move(job_);
+  tell(job, std::move(outcome));
   if (!asked_.empty()) start_.schedule();
+}
+
+void Reload::tell(Job& job, Outcome outcome) {
+  observer_.on_reload_done(outcome, job.change);
+  for (Answer& answer : job.answers) answer(outcome);
 }
 
 }  // namespace banyan::process

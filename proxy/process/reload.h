@@ -8,12 +8,14 @@
 // on begins with it. Keys that need a restart keep their old effect; a warning names them.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "event/timer.h"
+#include "process/change.h"
 #include "process/channel.h"
 #include "process/children.h"
 #include "process/inheritance.h"
@@ -29,9 +31,10 @@ class Reload {
 
   class Observer {
    public:
-    // A reload begins to read; its end. Not inside a call to the reload.
+    // A reload begins to read; its end. Not inside a call to the reload, but cancel(). More lines may be
+    // added to the outcome: those who asked get it afterwards.
     virtual void on_reload_begun() = 0;
-    virtual void on_reload_done(const Outcome& outcome) = 0;
+    virtual void on_reload_done(Outcome& outcome, const Change& change) = 0;
 
    protected:
     ~Observer() = default;
@@ -43,12 +46,13 @@ class Reload {
   Reload(event::Loop& loop, Inheritance& inheritance, shm::Directory& directory, Children& children,
          config::SourceRequest request, Observer& observer);
 
-  // Asks for a reload that reads the files after this call. Requests that come while one is running share the
-  // next.
-  void ask(Answer answer);
-  // Asks for one that takes only certificates and what belongs to them anew; the rest of the configuration
-  // stays as it was read, whatever stands in its files by now.
-  void ask_certificates(Answer answer);
+  // Asks for a reload: of the files, which are read after this call, or (How::certificates) of certificates
+  // and what belongs to them only; then the rest of the configuration stays as it was read, whatever stands
+  // in its files by now. They run one after the other; those that want nothing to be confirmed share the next
+  // one.
+  void ask(Change change, Answer answer);
+  // Asks for one that takes `sources`, and collects what they do not have (config::complete()).
+  void ask_back(Change change, config::Sources sources, Answer answer);
   // Ends the one that is running and those asked for, refused for that reason; one that has come to COMMIT
   // goes on.
   void cancel(const std::string& reason);
@@ -71,8 +75,15 @@ class Reload {
     std::vector<std::string> warnings;
   };
 
+  struct Job {
+    Change change;
+    config::Sources sources;  // to go back to
+    std::vector<Answer> answers;
+  };
+
   void begin();
   config::Sources read_sources();
+  config::Sources with_new_certificates() const;
   // The new configuration with everything it needs; else why not.
   std::optional<Candidate> read(std::vector<std::string>& reasons);
   Result<void> open_needed(Candidate& candidate);
@@ -83,6 +94,7 @@ class Reload {
   void on_time_out();
   void refuse(std::vector<std::string> reasons);
   void end(Outcome outcome);
+  void tell(Job& job, Outcome outcome);
   std::vector<uint32_t> participants() const;
 
   event::Loop& loop_;
@@ -92,11 +104,10 @@ class Reload {
   Children& children_;
   config::SourceRequest request_;
   Observer& observer_;
-  uint32_t last_number_ = 1;
+  uint32_t last_number_;
   std::optional<Candidate> candidate_;
-  std::vector<Answer> asked_;    // for the next one
-  bool asked_all_ = false;       // the next one reads everything, not only certificates
-  std::vector<Answer> waiting_;  // for the one that is running
+  std::deque<Job> asked_;
+  Job job_;  // that is running
   event::Deferred start_;
   event::Timer timer_;
 };

@@ -38,9 +38,8 @@ class Refusal {
 };
 
 // Null when it is refused.
-std::shared_ptr<const Configuration> read(const CommandLine& line, const Refusal& refusal) {
+std::shared_ptr<Configuration> read(const CommandLine& line, const Refusal& refusal) {
   auto configuration = std::make_shared<Configuration>();
-  configuration->number = 1;
   configuration->sources = config::read_sources(line.source, load_options());
   config::Loaded loaded = config::parse(configuration->sources, load_options());
   refusal.say(config::to_text(loaded.diagnostics));
@@ -134,7 +133,7 @@ int start_master(const CommandLine& line, const ProcessTitle& title, Program pro
   Result<std::optional<Handover>> handover = Handover::from_environment();
   if (!handover) return Refusal(std::nullopt)(handover.error().message);
   const Refusal fail(*handover);
-  std::shared_ptr<const Configuration> configuration = read(line, fail);
+  std::shared_ptr<Configuration> configuration = read(line, fail);
   if (!configuration) return fail("cannot start: the configuration is refused");
   const config::Config& config = configuration->config;
   log::set_role("master");
@@ -162,6 +161,8 @@ int start_master(const CommandLine& line, const ProcessTitle& title, Program pro
   };
   Result<Fd> state_lock = lock_state(config.state_dir, *handover ? std::move((*handover)->state_lock) : Fd());
   if (!state_lock) return give_up(state_lock.error());
+  History history(config.state_dir);
+  configuration->number = history.number_for(config::written_part(configuration->sources, load_options()));
   Result<shm::Segment> segment = shm::Segment::create();
   if (!segment) return give_up(segment.error());
   Inheritance inheritance{.current = configuration,
@@ -183,7 +184,7 @@ int start_master(const CommandLine& line, const ProcessTitle& title, Program pro
   title.set("banyan: master " + configuration->sources.main);
   Fd line_to_old = *handover ? std::move((*handover)->line) : Fd();
   Master master(std::move(inheritance), line.source, Notifier::from_environment(), std::move(*pid_file),
-                std::move(daemon), std::move(program), std::move(line_to_old));
+                std::move(daemon), std::move(program), std::move(line_to_old), std::move(history));
   return master.run();
 }
 

@@ -40,6 +40,7 @@ class Worker final : public Role,
   void on_second() override;
   void on_reload(const Outcome&) override {}
   void on_outcome(uint64_t, const Outcome&) override {}
+  void on_kept(uint64_t, const Fd&) override {}
 
  private:
   void on_client(Door& door, int fd, const net::IpAddress& peer) override;

@@ -95,7 +95,7 @@ test('a full disk refuses an order and changes nothing', async (scope) => {
   assert.match(refused.stderr, /nothing was changed: .*(File too large|No space left)/);
   assert.equal(await percentOf(banyan), 100);
   assert.deepEqual(files.map((file) => fs.readFileSync(file, 'utf8')), before);
-  assert.deepEqual(fs.readdirSync(`${banyan.folder}/state`).sort(), ['journal.jsonl', 'rollouts.json']);
+  assert.deepEqual(fs.readdirSync(`${banyan.folder}/state`).sort(), ['history', 'journal.jsonl', 'rollouts.json']);
   assert.equal(await send(undefined), 'native');
   assert.equal((await limit('unlimited')).code, 0);
   assert.equal((await banyan.ctl('rollout', 'abort', 'r')).code, 0);

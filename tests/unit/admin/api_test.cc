@@ -60,13 +60,15 @@ TEST_F(ApiTest, EveryVerbHasItsPage) {
 TEST_F(ApiTest, EveryPageOfTheTableAnswers) {
   const json index = get("/");
   EXPECT_EQ(index["pages"].size(), pages().size());
+  house_.backend.standing_.unconfirmed.emplace();
   for (const Page& page : pages()) {
     std::string path(page.path);
     for (const auto& [name, value] :
          {std::pair<std::string, std::string>{"/rollouts/NAME", "/rollouts/content"},
           {"/upstreams/NAME", "/upstreams/node"},
           {"/handlers/NAME", "/handlers/content"},
-          {"ADDRESS", "127.0.0.1:3000"}}) {
+          {"ADDRESS", "127.0.0.1:3000"},
+          {"NUMBER", "17"}}) {
       if (const size_t at = path.find(name); at != path.npos) path.replace(at, name.size(), value);
     }
     FakeCall call(house_.loop, {.method = std::string(page.method),
@@ -284,6 +286,74 @@ TEST_F(ApiTest, ReloadWaitsForTheOutcome) {
   EXPECT_EQ(json::parse(applied.body())["warnings"][0], "a certificate ends soon");
   EXPECT_EQ(refused.status(), 422);
   EXPECT_EQ(json::parse(refused.body())["reasons"][1], "and more");
+}
+
+TEST_F(ApiTest, AReloadSaysWhoWhyAndWhetherItIsToBeConfirmed) {
+  const auto ask_for = [this](std::string path, std::string body) {
+    FakeCall call(house_.loop, {.method = "POST", .path = std::move(path), .body = std::move(body)});
+    call.open(local_);
+    const uint64_t before = house_.backend.asked_;
+    EXPECT_TRUE(testing::run_until(house_.loop, [&] { return house_.backend.asked_ > before; }));
+  };
+  ask_for("/reload", R"({"who": "anna", "why": "a try", "confirm": "5m"})");
+  EXPECT_EQ(house_.backend.asked_for_, "reload");
+  EXPECT_EQ(house_.backend.order_.who, "anna over the unix socket");
+  EXPECT_EQ(house_.backend.order_.why, "a try");
+  EXPECT_EQ(house_.backend.order_.confirm_within, std::chrono::minutes(5));
+  ask_for("/reload", "");
+  EXPECT_EQ(house_.backend.order_.who, "the unix socket");
+  EXPECT_EQ(house_.backend.order_.confirm_within.count(), 0);
+  ask_for("/history/17/rollback", "{}");
+  EXPECT_EQ(house_.backend.asked_for_, "rollback");
+  EXPECT_EQ(house_.backend.order_.number, 17u);
+}
+
+TEST_F(ApiTest, AnOrderToTheMasterThatMakesNoSenseIsRefused) {
+  const std::pair<std::string, std::string> bodies[] = {
+      {R"({"confirm": "soon"})", "\"confirm\": "},
+      {R"({"confirm": "999ms"})", "must be 1s to 24h"},
+      {R"({"confirm": "25h"})", "must be 1s to 24h"},
+      {R"({"confirm": 5})", "\"confirm\" must be a text"},
+      {R"({"why": ")" + std::string(401, 'x') + R"("})", "more than 400 bytes"},
+      {R"({"force": true})", "unknown key \"force\""},
+  };
+  for (const auto& [body, message] : bodies) {
+    auto call = post("/reload", body);
+    EXPECT_EQ(call->status(), 422) << body;
+    EXPECT_NE(detail(*call).find(message), std::string::npos) << body << call->body();
+  }
+  EXPECT_EQ(post("/confirm")->status(), 409);
+  for (const char* number : {"0", "x", "-1", "1x", "99999999999"}) {
+    EXPECT_EQ(post("/history/" + std::string(number) + "/rollback")->status(), 404) << number;
+    EXPECT_EQ(ask({.path = "/history/" + std::string(number)})->status(), 404) << number;
+  }
+  EXPECT_EQ(house_.backend.asked_, 0u);
+}
+
+TEST_F(ApiTest, TheHistoryComesAsTheMasterTellsIt) {
+  FakeCall all(house_.loop, {.path = "/history"});
+  FakeCall one(house_.loop, {.path = "/history/3"});
+  for (FakeCall* call : {&all, &one}) call->open(local_);
+  ASSERT_TRUE(testing::run_until(house_.loop, [&] { return house_.backend.asked_ == 2; }));
+  EXPECT_EQ(house_.backend.order_.number, 3u);
+  house_.api->on_outcome(1, true, {R"({"number": 3})", R"({"number": 2})", "… and more"});
+  house_.api->on_outcome(2, true, {"workers = 1\n"});
+  ASSERT_TRUE(all.run());
+  ASSERT_TRUE(one.run());
+  EXPECT_EQ(json::parse(all.body())["entries"], json::parse(R"([{"number": 3}, {"number": 2}])"));
+  EXPECT_EQ(json::parse(one.body())["toml"], "workers = 1\n");
+}
+
+TEST_F(ApiTest, StatusTellsWhatIsOpenAboutTheConfiguration) {
+  EXPECT_FALSE(get("/status").contains("unconfirmed"));
+  house_.backend.standing_.unconfirmed = {
+      .number = 7, .fallback = 6, .until = house_.loop.now() + std::chrono::minutes(5), .who = "anna"};
+  house_.backend.standing_.rolled_back = {.to = 5, .who = "otto", .when = house_.loop.wall()};
+  const json status = get("/status");
+  EXPECT_EQ(status["unconfirmed"]["fallback"], 6);
+  EXPECT_GT(status["unconfirmed"]["seconds_left"], 290);
+  EXPECT_EQ(status["rolled_back"]["to"], 5);
+  EXPECT_EQ(status["rolled_back"]["who"], "otto");
 }
 
 TEST_F(ApiTest, ReadinessIsAStatus) {

@@ -62,7 +62,8 @@ TEST(Print, ShowsWhatTheServerSaid) {
 TEST(Print, SurvivesAnythingAServerMaySend) {
   const Printer printers[] = {print_status,    print_rollouts,       print_rollout, print_changed_rollout,
                               print_upstreams, print_changed_server, print_routes,  print_handlers,
-                              print_journal,   print_explanation,    print_reload,  print_config};
+                              print_journal,   print_explanation,    print_reload,  print_config,
+                              print_history,   print_confirmed};
   const char* const bodies[] = {
       "",
       "not json",

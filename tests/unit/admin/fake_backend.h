@@ -24,7 +24,16 @@ class FakeBackend final : public admin::Backend {
   uint32_t generation() const override { return 7; }
   std::optional<admin::ReloadResult> last_reload() const override { return last_reload_; }
   bool ready() const override { return ready_; }
-  uint64_t ask_reload() override { return ++asked_; }
+  uint64_t ask_reload(const admin::ChangeOrder& order) override { return ask("reload", order); }
+  uint64_t ask_rollback(const admin::ChangeOrder& order) override { return ask("rollback", order); }
+  uint64_t ask_confirm(const admin::ChangeOrder& order) override { return ask("confirm", order); }
+  uint64_t ask_history() override { return ask("history", {}); }
+  uint64_t ask_kept(uint32_t number) override {
+    admin::ChangeOrder order;
+    order.number = number;
+    return ask("kept", order);
+  }
+  const admin::Standing& standing() const override { return standing_; }
   Result<void> purge(std::string_view handler, const handler::Purge& purge) override {
     if (handler != "content") return client_error(404, "there is no handler of that name");
     purged_ = purge;
@@ -36,7 +45,16 @@ class FakeBackend final : public admin::Backend {
     return explanation_;
   }
 
+  uint64_t ask(std::string what, const admin::ChangeOrder& order) {
+    asked_for_ = std::move(what);
+    order_ = order;
+    return ++asked_;
+  }
+
   config::Config config_;
+  std::string asked_for_;
+  admin::ChangeOrder order_;
+  admin::Standing standing_;
   std::optional<admin::ReloadResult> last_reload_;
   bool ready_ = true;
   uint64_t asked_ = 0;

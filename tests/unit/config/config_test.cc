@@ -4,14 +4,15 @@
 #include <gtest/gtest.h>
 
 #include "config/tables.h"
+#include "support/temporary_folder.h"
 #include "unit/config/sample_handlers.h"
 
 namespace banyan::config {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::Not;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 TEST(ConfigTest, DefaultsAreThoseOfTheStructs) {
   const Loaded loaded = load_text(complete(""));
@@ -125,6 +126,36 @@ TEST(ConfigTest, SecretsAreNeverShown) {
     EXPECT_FALSE(refused.ok());
     EXPECT_THAT(to_text(refused.diagnostics), Not(HasSubstr("12345678")));
   }
+}
+
+TEST(ConfigTest, TheWrittenPartHasTheTextsAndNothingThatTheyReferTo) {
+  testing::TemporaryFolder folder;
+  folder.write("banyan.toml",
+               "include = \"more/*.toml\"\nworkers = \"${BANYAN_TEST_WORKERS:-3}\"\n"
+               "[lua]\nroutes = \"routes.lua\"\n[admin]\ntoken = { file = \"secret\" }\n");
+  folder.write("more/a.toml",
+               "[[listener]]\naddress = \"127.0.0.1:1\"\n[[route]]\npath = \"/\"\nreply = {}\n");
+  folder.write("routes.lua", "return {}");
+  folder.write("secret", "hunter2");
+  const Sources all = read_sources({.file = folder.file("banyan.toml")}, sample_options());
+  const Loaded loaded = parse(all, sample_options());
+  ASSERT_TRUE(loaded.ok()) << to_text(loaded.diagnostics);
+  Sources written = written_part(all, sample_options());
+  std::vector<std::string> paths;
+  for (const auto& [path, file] : written.files) paths.push_back(path);
+  EXPECT_THAT(paths,
+              ElementsAre(folder.file("banyan.toml"), folder.file("more/a.toml"), folder.file("routes.lua")));
+  EXPECT_TRUE(written.environment.empty());
+  EXPECT_THAT(written.serialize(), Not(HasSubstr("hunter2")));
+  // What is written stays, the rest is taken as it is now.
+  folder.write("banyan.toml", "nonsense");
+  folder.write("more/b.toml", "nonsense");
+  folder.write("secret", "hunter3");
+  complete(written, sample_options());
+  const Loaded again = parse(written, sample_options());
+  ASSERT_TRUE(again.ok()) << to_text(again.diagnostics);
+  EXPECT_EQ(again.config.admin.token.value, "hunter3");
+  EXPECT_EQ(again.config.routes, loaded.config.routes);
 }
 
 TEST(ConfigTest, ValuesOfTheEnvironmentAreNotShownInErrors) {
