@@ -156,9 +156,10 @@ void ChangeControl::on_reload_done(Outcome& outcome, const Change& change) {
 // Whatever is reloaded meanwhile, the way back leads to what ran before the first one.
 void ChangeControl::begin_trial(const config::Sources& fallback, const Change& change) {
   if (!trial_) {
-    trial_.emplace();
-    trial_->fallback = fallback;
-    trial_->fallback_number = running_number_;
+    Trial trial;
+    trial.fallback = fallback;
+    trial.fallback_number = running_number_;
+    trial_ = std::move(trial);
   }
   trial_->until = loop_.now() + change.confirm_within;
   trial_->until_wall = loop_.wall() + change.confirm_within;

@@ -60,7 +60,7 @@ TEST_F(ApiTest, EveryVerbHasItsPage) {
 TEST_F(ApiTest, EveryPageOfTheTableAnswers) {
   const json index = get("/");
   EXPECT_EQ(index["pages"].size(), pages().size());
-  house_.backend.standing_.unconfirmed.emplace();
+  house_.backend.standing_.unconfirmed = Standing::Unconfirmed{};
   for (const Page& page : pages()) {
     std::string path(page.path);
     for (const auto& [name, value] :
