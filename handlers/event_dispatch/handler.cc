@@ -86,6 +86,7 @@ void EventDispatch::succeed(handler::Handler& predecessor) {
 
 // One process reads the source: the controller, of which there is always one.
 void EventDispatch::activate() {
+  hub_->presence().announce_left();
   const auto& options = entry_.options.as<EventDispatchOptions>();
   if (!options.source || services_.slot != shm::kControllerSlot) return;
   const uint32_t number = services_.directory.find(shm::Kind::handler, entry_.name);

@@ -20,6 +20,7 @@
 #include "handlers/event_dispatch/fan_out.h"
 #include "handlers/event_dispatch/meters.h"
 #include "handlers/event_dispatch/options.h"
+#include "handlers/event_dispatch/presence.h"
 #include "handlers/event_dispatch/publisher.h"
 #include "handlers/event_dispatch/subscriber.h"
 #include "handlers/event_dispatch/wheel.h"
@@ -47,6 +48,7 @@ class EventHub final : private FanOut::Owner {
   ChannelBook& book() { return book_; }
   Wheel& wheel() { return wheel_; }
   Publisher& publisher() { return publisher_; }
+  Presence& presence() { return presence_; }
   EventMeters& meters() { return meters_; }
   // Bytes of the runs that wait in queues.
   uint64_t& queue_memory() { return queue_memory_; }
@@ -102,8 +104,10 @@ class EventHub final : private FanOut::Owner {
   PublishLimits publish_limits_;
   EventMeters meters_;
   uint64_t queue_memory_ = 0;
+  shm::EventLog::Left left_;
   shm::EventLog log_;
   Publisher publisher_;
+  Presence presence_;
   ChannelBook book_;
   Wheel wheel_;
   FanOut fan_out_;

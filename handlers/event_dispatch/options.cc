@@ -171,6 +171,12 @@ const config::Section<EventDispatchOptions>& event_dispatch_section() {
            "schema", &Options::schema, event_schema(),
            "Fields that every event must have, { NAME = \"TYPE\" }: string, int, number, bool, time (RFC "
            "3339), object, array, any; with \"?\" behind the type, a field may be missing. Others get 422."),
+       config::field(
+           "presence", &Options::presence, config::list(config::nonempty_text(), true),
+           "Channels whose subscribers are told who comes and goes, as events between the others; \"*\" "
+           "stands "
+           "for any characters. Each of n subscribers who come is told to n others: not for the largest "
+           "channels."),
        config::field("source", &Options::source, config::optional(config::table(redis_source_section())),
                      "A stream of Redis whose entries are published, too."),
        config::field(

@@ -61,6 +61,7 @@ struct EventDispatchOptions {
   config::Rate publish_rate{0, Millis(1000)};  // of each publisher; count 0: no limit
   uint64_t max_batch = 1 << 20;
   EventSchema schema;
+  std::vector<std::string> presence;  // patterns of channels
   std::optional<RedisSourceOptions> source;
   bool operator==(const EventDispatchOptions&) const = default;
 

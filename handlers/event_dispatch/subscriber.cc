@@ -60,14 +60,29 @@ void Subscriber::begin(handler::Connection connection, const Rights* changed) {
   if (changed) renew(*changed);
   if (state_ == State::open) welcome();
   if (state_ == State::gone) return;
+  if (state_ == State::open) {
+    serial_ = hub_->presence().next_serial();
+    each_subscription([&](const Subscription& one) { announce(one); });
+  }
   if (!connection.received.empty() && form_.dress != Dress::sse) receive(connection.received);
   read();
 }
 
+void Subscriber::announce(const Subscription& subscription) {
+  hub_->presence().join(subscription.channel->name, serial_,
+                        grant_ ? std::string_view(grant_->allowed.subject) : std::string_view());
+}
+
+void Subscriber::leave(Subscription& subscription) {
+  if (!subscription.channel) return;
+  if (serial_ != 0) hub_->presence().leave(subscription.channel->name, serial_);
+  hub_->book().unsubscribe(subscription);
+}
+
 void Subscriber::leave_all() {
-  hub_->book().unsubscribe(first_);
+  leave(first_);
   if (!extra_) return;
-  for (const auto& one : extra_->further) hub_->book().unsubscribe(*one);
+  for (const auto& one : extra_->further) leave(*one);
 }
 
 void Subscriber::close(http::WsClose code, std::string_view reason, shm::EventClose why, Millis retry) {
@@ -195,6 +210,7 @@ void Subscriber::on_events(Subscription& subscription, ChannelRound& round) {
     subscription.after = round.last_offset();
   }
   part.end = part.run->size();
+  if (part.begin == part.end) return;  // what came has no form for it
   hub_->meters().deliveries(transport()).add(part.messages());
   if (!several) return send(std::move(part));
   // Other channels of this round may have something for it: all goes out together.

@@ -98,6 +98,8 @@ class Subscriber final : public event::Disposable,
   Extra& extra();
   void drop_extra();
   Subscription* find(std::string_view channel) const;
+  void announce(const Subscription& subscription);
+  void leave(Subscription& subscription);
   void leave_all();
   size_t subscriptions() const;
   template <class Visit>
@@ -139,6 +141,7 @@ class Subscriber final : public event::Disposable,
   std::unique_ptr<Extra> extra_;
   std::unique_ptr<Grant> grant_;
   Subscription first_;
+  uint64_t serial_ = 0;  // for presence; 0: not announced yet
   Form form_;
   State state_ = State::joining;
   bool awaiting_pong_ : 1 = false;

@@ -184,6 +184,7 @@ void Subscriber::on_command(const Command& command) {
       } else {
         known = find(command.channel);
         append_subscribed(answer, *known->channel, known->after, command.id);
+        announce(*known);
         if (known->behind) hub_->again(*this);
       }
       break;
@@ -205,7 +206,7 @@ void Subscriber::on_command(const Command& command) {
 
 void Subscriber::unsubscribe(Subscription& subscription) {
   if (extra_) std::erase_if(extra_->resumes, [&](const auto& one) { return one.first == &subscription; });
-  hub_->book().unsubscribe(subscription);
+  leave(subscription);
   drop_extra();
 }
 

@@ -120,6 +120,8 @@ Result<Token> TokenCheck::check(const std::string& text, WallTime now) const {
   }
   result.channels = read_texts(claims, claim_);
   result.publish = read_texts(claims, "publish");
+  const auto subject = claims.find("sub");
+  if (subject != claims.end() && subject->is_string()) result.subject = subject->get<std::string>();
   return result;
 }
 

@@ -19,6 +19,7 @@ struct Token {
   std::vector<std::string> channels;  // patterns
   std::vector<std::string> publish;   // patterns
   std::optional<WallTime> expires;
+  std::string subject;
 };
 
 class TokenCheck {

@@ -85,6 +85,7 @@ void append_event(std::string& out, const Form& form, std::string_view channel, 
     case Dress::envelope:
       return append_message(out, http::WsOpcode::text, event_json(channel, event), form.deflate_bits);
     case Dress::plain:
+      if (event.kind == shm::EventKind::presence) return;
       const bool text = is_text(event.kind);
       return append_message(out, text ? http::WsOpcode::text : http::WsOpcode::binary, event.data,
                             form.deflate_bits);

@@ -1,6 +1,6 @@
 // What events look like on the wire, made once for all who want the same form:
 //
-//   plain      a WebSocket message, text or binary, as published
+//   plain      a WebSocket message, text or binary, as published; nothing for who comes and goes
 //   envelope   banyan.v1: {"channel":"x","epoch":7,"offset":12,"data":…}; what is not UTF-8 as "data_base64"
 //   sse        id: 7:12 / data: …           what is not UTF-8 as an event of the type "binary", in base64
 //

@@ -64,11 +64,17 @@ class EventLog {
   // region_size().
   static Result<void> format(std::span<std::byte> region, const EventLogShape& shape);
 
+  // What an earlier process in a worker's place had subscribers of when it was killed.
+  struct Left {
+    uint64_t life = 0;
+    std::vector<std::string> channels;
+  };
+
   // One process's view; several in one process (generations of a handler) are fine. `worker`: this worker's
   // number, or kNoWorker for the controller, which cannot join. `life` tells this process from earlier ones
-  // in the worker's place (shm::process_life): the first view of a new life empties the worker's column.
-  // REQUIRES: format() was called; the region outlives this.
-  EventLog(std::span<std::byte> region, uint32_t worker, uint64_t life);
+  // in the worker's place (shm::process_life): the first view of a new life empties the worker's column, and
+  // `left`, if it is not null, gets what was in it. REQUIRES: format() was called; the region outlives this.
+  EventLog(std::span<std::byte> region, uint32_t worker, uint64_t life, Left* left = nullptr);
   ~EventLog();
   EventLog(const EventLog&) = delete;
   EventLog& operator=(const EventLog&) = delete;
@@ -179,6 +185,7 @@ class EventLog {
 
   EventId add(const NewEvent& event, std::optional<uint32_t>& number);
 
+  Left find_left(uint64_t life) const;
   Channel describe(uint32_t number) const;
   std::vector<Found> walk(uint64_t newest, uint64_t seen, const History& history, TimePoint now) const;
   std::vector<Event> copy(std::span<const Found> newest_first, size_t most_bytes);

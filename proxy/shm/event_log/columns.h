@@ -22,6 +22,10 @@ class Columns {
       : area_(area), counts_(reinterpret_cast<HalfWord*>(counts)), max_channels_(max_channels) {}
   static uint64_t bytes(uint32_t max_channels) { return uint64_t{kWorkers} * max_channels * 4; }
 
+  // Of the process that wrote the column last; 0: none did.
+  uint64_t life(uint32_t worker) const { return area_.heads[worker].life.load(std::memory_order_relaxed); }
+  // Of this worker, channels from here on have no subscribers.
+  uint32_t used(uint32_t worker) const { return area_.heads[worker].used.load(std::memory_order_acquire); }
   // Empties the column if it is of an earlier life.
   void begin(uint32_t worker, uint64_t life);
   void add(uint32_t worker, uint32_t channel, uint32_t count);

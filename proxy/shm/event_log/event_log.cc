@@ -39,14 +39,27 @@ Result<void> EventLog::format(std::span<std::byte> region, const EventLogShape& 
   return {};
 }
 
-EventLog::EventLog(std::span<std::byte> region, uint32_t worker, uint64_t life) : worker_(worker) {
+EventLog::EventLog(std::span<std::byte> region, uint32_t worker, uint64_t life, Left* left)
+    : worker_(worker) {
   EventLogHead& head = head_of(region);
   CHECK(head.identity.load(std::memory_order_acquire) != 0);
   parts_ = std::make_unique<Parts>(region.data(), head);
-  if (worker_ != kNoWorker) parts_->columns.begin(worker_, life);
+  if (worker_ == kNoWorker) return;
+  if (left) *left = find_left(life);
+  parts_->columns.begin(worker_, life);
 }
 
 EventLog::~EventLog() = default;
+
+// Takes no lock: as long as the column counts a channel, it is not evicted.
+EventLog::Left EventLog::find_left(uint64_t life) const {
+  Left left{parts_->columns.life(worker_), {}};
+  if (left.life == life) return {};
+  for (uint32_t i = 0; i < parts_->columns.used(worker_); ++i) {
+    if (parts_->columns.of(worker_, i) > 0) left.channels.push_back(parts_->channels.name(i));
+  }
+  return left;
+}
 
 uint64_t EventLog::identity() const { return parts_->head.identity.load(std::memory_order_relaxed); }
 size_t EventLog::longest_event() const {

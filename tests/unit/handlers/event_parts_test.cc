@@ -103,6 +103,14 @@ TEST(EventWire, PlainMessagesAreTheEvents) {
   EXPECT_EQ(wire({}, {{7, 12}, EventKind::text, ""}), std::string("\x81\0", 2));
 }
 
+TEST(EventWire, PresenceIsMarkedAndNotForPlainMessages) {
+  const StoredEvent event{{7, 12}, EventKind::presence, R"({"event":"join"})"};
+  EXPECT_EQ(wire({}, event), "");
+  EXPECT_EQ(payload(wire({Dress::envelope, 0}, event)),
+            R"({"channel":"x","epoch":7,"offset":12,"type":"presence","data":{"event":"join"}})");
+  EXPECT_EQ(wire({Dress::sse, 0}, event), "id: 7:12\nevent: presence\ndata: {\"event\":\"join\"}\n\n");
+}
+
 TEST(EventWire, StreamsSplitLinesAtEveryLineBreak) {
   const Form form{Dress::sse, 0};
   EXPECT_EQ(wire(form, {{7, 12}, EventKind::text, "a\nb\rc\r\nd"}),

@@ -168,6 +168,26 @@ TEST_F(EventDispatchTest, TokensSayWhichChannels) {
   EXPECT_THAT(client->messages()[2], HasSubstr("\"subscribed\""));
 }
 
+TEST_F(EventDispatchTest, PresenceSaysWhoByTheToken) {
+  make("presence = [\"room-*\"]\nsubscribe = { jwt_secret = \"secret\" }");
+  const auto token = [](const std::string& user) {
+    return "access_token=" +
+           sign(JWT_ALG_HS256, "secret", fmt::format(R"({{"channels":"*","sub":"{}"}})", user));
+  };
+  auto watcher = join(websocket("room-1", token("ann"), "banyan.v1"));
+  auto plain = join(websocket("room-1", token("bob \\\"q\\\"") + "&channel=lobby"));
+  ASSERT_TRUE(watcher->wait_for_messages(3));
+  EXPECT_THAT(watcher->messages()[1], HasSubstr(R"("type":"presence","data":{"event":"join","id":")"));
+  EXPECT_THAT(watcher->messages()[1], HasSubstr(R"("user":"ann"})"));
+  EXPECT_THAT(watcher->messages()[2], HasSubstr(R"("user":"bob \"q\""})"));
+  publish("lobby", "hello");
+  ASSERT_TRUE(plain->wait_for_messages(1));
+  EXPECT_THAT(plain->messages(), ::testing::ElementsAre("hello"));
+  plain->hang_up();
+  ASSERT_TRUE(watcher->wait_for_messages(4));
+  EXPECT_THAT(watcher->messages()[3], HasSubstr(R"("data":{"event":"leave","id":")"));
+}
+
 TEST_F(EventDispatchTest, WhenTheTokenExpiresTheConnectionEnds) {
   make("subscribe = { jwt_secret = \"secret\" }");
   const std::string token =

@@ -342,6 +342,25 @@ TEST_F(EventLogTest, ListsChannelsInSlices) {
   EXPECT_FALSE(one->find("x")->has_value());
 }
 
+TEST_F(EventLogTest, ASuccessorLearnsWhatAKilledWorkerListenedTo) {
+  const std::string long_name(200, 'n');
+  for (const std::string& name : {std::string("a"), std::string("b"), long_name, std::string("b")}) {
+    ASSERT_TRUE(two->join(name).ok());
+  }
+  two->leave(two->join("gone")->channel);
+  ASSERT_TRUE(one->join("of the other").ok());
+  EventLog::Left left;
+  two->leave(two->find("a")->value().number);
+  const EventLog same(region.bytes(), 1, 1, &left);
+  EXPECT_TRUE(left.channels.empty()) << "another view of the same process";
+  const EventLog successor(region.bytes(), 1, 2, &left);
+  EXPECT_EQ(left.life, 1u);
+  std::sort(left.channels.begin(), left.channels.end());
+  EXPECT_EQ(left.channels, (std::vector<std::string>{"b", long_name}));
+  const EventLog again(region.bytes(), 1, 2, &left);
+  EXPECT_TRUE(left.channels.empty()) << "only the first is told";
+}
+
 TEST_F(EventLogTest, ANewLifeBeginsWithoutSubscribers) {
   const auto joined = *two->join("a");
   auto other_generation = region.view(1, 1);
