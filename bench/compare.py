@@ -195,6 +195,8 @@ class Proxies:
         process = start(command(str(config)), core, port)
         self.started.append(process)
         self.ports[name] = port
+        # Who listens is not yet who works: masters fork their workers a moment later.
+        load(f"http://127.0.0.1:{port}/1k", 1, 1, [], None, self.folder)
         self.pids[name] = children(process.pid)
 
     def stop(self):
