@@ -66,6 +66,7 @@ class Offer {
     const std::optional<int> bits = parse_bits(parameter);
     if (!bits || *bits < kLeastBits) return false;
     chosen_.server_window_bits = static_cast<uint8_t>(*bits);
+    chosen_.echo_server_bits = true;
     return true;
   }
   const WsDeflate& chosen() const { return chosen_; }
@@ -109,7 +110,7 @@ std::optional<WsDeflate> choose_ws_deflate(std::string_view extensions) {
 
 std::string ws_deflate_answer(const WsDeflate& chosen) {
   std::string answer = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
-  if (chosen.server_window_bits < kMostBits) {
+  if (chosen.echo_server_bits) {
     answer += fmt::format("; server_max_window_bits={}", chosen.server_window_bits);
   }
   return answer;

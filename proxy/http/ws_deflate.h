@@ -13,6 +13,7 @@ namespace banyan::http {
 
 struct WsDeflate {
   uint8_t server_window_bits = 15;  // 9 to 15: of what we send
+  bool echo_server_bits = false;    // they were asked for, so the answer says them (RFC 7692 section 7.1.2.1)
   bool operator==(const WsDeflate&) const = default;
 };
 

@@ -19,6 +19,8 @@ TEST(WsDeflate, OffersThatCanBeKept) {
   EXPECT_EQ(answer("permessage-deflate"), kPlain);
   EXPECT_EQ(answer("permessage-deflate; client_max_window_bits"), kPlain);
   EXPECT_EQ(answer("x-webkit-deflate-frame, permessage-deflate; client_no_context_takeover"), kPlain);
+  EXPECT_EQ(answer("permessage-deflate; server_max_window_bits=15"),
+            std::string(kPlain) + "; server_max_window_bits=15");
   EXPECT_EQ(answer("permessage-deflate; server_max_window_bits=10"),
             std::string(kPlain) + "; server_max_window_bits=10");
   EXPECT_EQ(answer("permessage-deflate; server_max_window_bits=\"12\" ; client_max_window_bits=9"),
