@@ -9,7 +9,7 @@
 namespace banyan::handlers {
 namespace {
 
-// Of one answer and channel; the client asks again at once for the rest.
+// Of one answer, in equal shares; the client asks again at once for the rest.
 constexpr size_t kMostBytes = 256 * 1024;
 // The answer is written before the deadline of the route.
 constexpr Millis kMargin{500};
@@ -68,8 +68,10 @@ void PollSession::finish() {
 
 // True when there is something to say.
 bool PollSession::collect() {
+  size_t left = places_.size();
   for (const auto& place : places_) {
-    Result<void> result = collect(*place);
+    if (events_.size() >= kMostBytes) break;
+    Result<void> result = collect(*place, (kMostBytes - events_.size()) / left--);
     if (result.ok()) continue;
     over_ = true;
     wait_.stop();
@@ -79,7 +81,7 @@ bool PollSession::collect() {
   return !events_.empty() || !gaps_.empty();
 }
 
-Result<void> PollSession::collect(Place& place) {
+Result<void> PollSession::collect(Place& place, size_t most_bytes) {
   Subscription& subscription = place.subscription;
   const HubChannel& channel = *subscription.channel;
   std::optional<shm::EventId> after = channel.id(subscription.after);
@@ -87,7 +89,7 @@ Result<void> PollSession::collect(Place& place) {
     after = place.since.from_first ? std::nullopt : place.since.after ? place.since.after : shm::EventId{};
   }
   Result<shm::EventLog::Replay> replay = hub_->log().replay(
-      channel.number, after, hub_->options().log_history(), kMostBytes, hub_->loop().fresh_now());
+      channel.number, after, hub_->options().log_history(), most_bytes, hub_->loop().fresh_now());
   if (!replay.ok()) return std::move(replay).error();
   if (place.since.wanted) {
     hub_->meters().note_resume(replay->gap ? shm::ResumeResult::gap : shm::ResumeResult::complete);
@@ -108,13 +110,18 @@ Result<void> PollSession::collect(Place& place) {
   return {};
 }
 
+// What it is to ask for the next time; what it asked for now, if that was not looked at.
+std::string PollSession::Place::next() const {
+  if (!since.wanted) return shm::to_text(subscription.channel->id(subscription.after));
+  return since.after ? shm::to_text(*since.after) : "first";
+}
+
 void PollSession::answer() {
   over_ = true;
   wait_.stop();
   std::string next;
   for (const auto& place : places_) {
-    const Subscription& subscription = place->subscription;
-    append_item(next, shm::to_text(subscription.channel->id(subscription.after)));
+    append_item(next, place->next());
   }
   std::string json = fmt::format("{{\"events\":[{}],\"next\":\"{}\"", events_, next);
   if (!gaps_.empty()) json += fmt::format(",\"gaps\":[{}]", gaps_);

@@ -32,13 +32,14 @@ class PollSession final : public handler::Session, private EventListener {
   struct Place {
     Subscription subscription;
     Resume since;
+    std::string next() const;
   };
 
   void on_events(Subscription& subscription, ChannelRound& round) override;
   void on_missed(Subscription& subscription) override;
   void look();
   bool collect();
-  Result<void> collect(Place& place);
+  Result<void> collect(Place& place, size_t most_bytes);
   void answer();
 
   handler::Call& call_;

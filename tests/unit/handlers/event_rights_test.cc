@@ -366,6 +366,32 @@ TEST_F(EventDispatchTest, ADrainAnswersLongPollsThoseThatComeToo) {
   EXPECT_THAT(after.body(), HasSubstr("\"next\":"));
 }
 
+TEST_F(EventDispatchTest, ALongPollIsAnsweredInPortions) {
+  make("memory = \"16m\"");
+  constexpr size_t kChannels = 20, kEach = 5;
+  std::string query = "wait=1s&since=first", since = query;
+  for (size_t i = 0; i < kChannels; ++i) {
+    query += fmt::format("&channel=c{}", i);
+    if (i > 0) query += "&since=first";
+    for (size_t j = 0; j < kEach; ++j) publish(fmt::format("c{}", i), std::string(60'000, 'x'));
+  }
+  size_t got = 0;
+  for (int answers = 0; got < kChannels * kEach && answers < 100; ++answers) {
+    testing::FakeCall call(worker_.loop, get("", query));
+    call.open(*made_.handler);
+    ASSERT_TRUE(call.run());
+    ASSERT_EQ(call.status(), 200);
+    EXPECT_LT(call.body().size(), 400'000u);
+    EXPECT_THAT(call.body(), ::testing::Not(HasSubstr("\"gaps\"")));
+    for (size_t at = 0; (at = call.body().find("\"data\"", at)) != std::string::npos; ++at) ++got;
+    const size_t next = call.body().find("\"next\":\"") + 8;
+    query.erase(query.find("since="));
+    query += "since=" + call.body().substr(next, call.body().find('"', next) - next);
+    for (size_t i = 0; i < kChannels; ++i) query += fmt::format("&channel=c{}", i);
+  }
+  EXPECT_EQ(got, kChannels * kEach);
+}
+
 TEST_F(EventDispatchTest, PagesSayWhoListens) {
   make();
   auto one = join(websocket("x"));
