@@ -49,18 +49,23 @@ class Wheel {
     }
   }
 
-  // Calls `visit(entry)` for all; visit() may take out or put any.
+  // Calls `visit(entry)` for each that is there, once; visit() may take out or put any.
   template <class Visit>
   void each(Visit visit) {
+    WheelEntry all;
+    all.previous_in_wheel_ = all.next_in_wheel_ = &all;
     for (WheelEntry& slot : slots_) {
-      WheelEntry mine;
-      move_all(slot, mine);
-      while (mine.next_in_wheel_ != &mine) {
-        WheelEntry& entry = *mine.next_in_wheel_;
+      while (slot.next_in_wheel_ != &slot) {
+        WheelEntry& entry = *slot.next_in_wheel_;
         unlink(entry);
-        link(slot, entry);
-        visit(entry);
+        link(all, entry);
       }
+    }
+    while (all.next_in_wheel_ != &all) {
+      WheelEntry& entry = *all.next_in_wheel_;
+      unlink(entry);
+      link(slots_[entry.due_ % kSlots], entry);
+      visit(entry);
     }
   }
 

@@ -288,7 +288,10 @@ TEST(Wheel, AVisitMayMoveAndTakeOut) {
   EXPECT_EQ(again.visits, 10);
   EXPECT_EQ(gone.visits, 1);
   int all = 0;
-  wheel.each([&](WheelEntry&) { ++all; });
+  wheel.each([&](WheelEntry& entry) {
+    ++all;
+    wheel.put(entry, Wheel::kTick * (all + 3));  // further on, where it must not be met again
+  });
   EXPECT_EQ(all, 1);
 }
 
