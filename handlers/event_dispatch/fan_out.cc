@@ -17,7 +17,8 @@ FanOut::FanOut(event::Loop& loop, shm::EventLog& log, ChannelBook& book, Owner& 
       book_(book),
       owner_(owner),
       slice_(loop, Callback::to<&FanOut::run_slice>(this)),
-      cursor_(log.end()) {}
+      cursor_(log.end()),
+      delivered_(cursor_) {}
 
 void FanOut::run_slice() {
   const TimePoint until = loop_.fresh_now() + kSlice;
@@ -26,7 +27,7 @@ void FanOut::run_slice() {
     if (!under_way() && !read_round()) idle = true;
   } while (!idle && deliver(until) && loop_.fresh_now() < until);
   if (!idle) slice_.schedule_next_turn();
-  owner_.on_slice_end(idle);
+  owner_.on_slice_end();
 }
 
 // False when there is nothing to deliver, nor more to read. (Events of channels that were forgotten, and
@@ -54,6 +55,7 @@ bool FanOut::read_round() {
   }
   place_ = 0;
   walking_ = false;
+  if (touched_.empty()) delivered_ = cursor_;
   return more || !touched_.empty();
 }
 
@@ -76,10 +78,11 @@ bool FanOut::deliver(TimePoint until) {
       subscription->listener->on_events(*subscription, *channel.round);
       if (++sends % kSendsPerLook == 0 && book_.walk && loop_.fresh_now() >= until) return false;
     }
-    owner_.on_delivered(channel, *channel.round);
+    owner_.on_delivered(*channel.round);
     book_.end_round(channel);
   }
   touched_.clear();
+  delivered_ = cursor_;
   return true;
 }
 

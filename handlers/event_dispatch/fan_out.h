@@ -20,9 +20,9 @@ class FanOut {
   class Owner {
    public:
     // A channel's events have been given to all its subscribers. From the loop.
-    virtual void on_delivered(const HubChannel& channel, const ChannelRound& round) = 0;
-    // A slice is over: what was put off goes out. `idle`: nothing is left to deliver.
-    virtual void on_slice_end(bool idle) = 0;
+    virtual void on_delivered(const ChannelRound& round) = 0;
+    // A slice is over: what was put off goes out.
+    virtual void on_slice_end() = 0;
 
    protected:
     ~Owner() = default;
@@ -33,8 +33,8 @@ class FanOut {
 
   // There may be something new.
   void wake() { slice_.schedule(); }
-  // Listeners may be told more of what is older than now.
-  bool busy() const { return under_way() || slice_.scheduled(); }
+  // Listeners were told all up to that position of the log.
+  bool has_delivered(uint64_t position) const { return delivered_ >= position; }
 
  private:
   bool under_way() const { return !touched_.empty(); }  // a round is being delivered
@@ -49,6 +49,7 @@ class FanOut {
   Owner& owner_;
   event::Deferred slice_;
   uint64_t cursor_;
+  uint64_t delivered_;                // the cursor when the last round was over
   std::vector<HubChannel*> touched_;  // those with events in this round
   size_t place_ = 0;                  // which of them is being walked over
   bool walking_ = false;              // its walk has begun

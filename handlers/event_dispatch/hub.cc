@@ -131,11 +131,11 @@ void EventHub::on_again() {
   }
 }
 
-void EventHub::on_delivered(const HubChannel&, const ChannelRound& round) {
+void EventHub::on_delivered(const ChannelRound& round) {
   meters_.delivery_time.observe(std::max<Duration>(loop().fresh_now() - round.published, Duration(0)));
 }
 
-void EventHub::on_slice_end(bool) {
+void EventHub::on_slice_end() {
   std::vector<Subscriber*> now;
   now.swap(put_off_);
   for (Subscriber* subscriber : now) subscriber->flush();

@@ -79,7 +79,11 @@ class EventHub final : private FanOut::Owner {
   void flush_later(Subscriber& subscriber) { put_off_.push_back(&subscriber); }
   // There may be something new in the log.
   void wake() { fan_out_.wake(); }
-  bool delivering() const { return fan_out_.busy(); }
+  // All up to that position of the log was given to those who listen.
+  bool has_delivered(uint64_t position) const { return fan_out_.has_delivered(position); }
+  // It could not be had, which may have taken a second: nobody asks for a replay for that time.
+  void rest_log(Millis time) { log_rests_until_ = loop().fresh_now() + time; }
+  bool log_rests() { return loop().now() < log_rests_until_; }
   bool draining() const { return draining_.has_value(); }
 
   // When a connection is to be looked at next: for its ping, or for its end.
@@ -89,8 +93,8 @@ class EventHub final : private FanOut::Owner {
   Millis retry_with_jitter() { return Millis(1000 + random_.below(3000)); }
 
  private:
-  void on_delivered(const HubChannel& channel, const ChannelRound& round) override;
-  void on_slice_end(bool idle) override;
+  void on_delivered(const ChannelRound& round) override;
+  void on_slice_end() override;
 
   void on_again();
   void answer_polls();
@@ -115,6 +119,7 @@ class EventHub final : private FanOut::Owner {
   event::Deferred again_notice_;
   event::Timer tick_;
   TimePoint ticked_{};
+  TimePoint log_rests_until_{};
   std::vector<Subscriber*> again_;    // null: gone since
   std::vector<Subscriber*> put_off_;  // alive until the end of the turn, and flushed before
   std::vector<char> read_space_;

@@ -66,10 +66,12 @@ const config::Section<SubscribeOptions>& subscribe_section() {
   using Options = SubscribeOptions;
   static const config::Section<Options> section(
       "subscribe", "Who may subscribe. A reload applies changes to those who are connected, too.",
-      {config::field("jwt_secret", &Options::jwt_secret, config::secret(),
-                     "Subscribers need a JSON Web Token signed with this secret (HS256, HS384, HS512). It is "
-                     "looked for in Authorization: Bearer, in \"access_token\" of the query, and in the "
-                     "WebSocket subprotocol \"access_token.TOKEN\"."),
+      {config::field(
+           "jwt_secret", &Options::jwt_secret, config::secret(),
+           "Subscribers need a JSON Web Token signed with this secret (HS256, HS384, HS512). It is "
+           "looked for in Authorization: Bearer, in \"access_token\" of the query, and in the "
+           "WebSocket subprotocol \"access_token.TOKEN\". That one is never chosen, so a browser must offer "
+           "another with it, banyan.v1 or one of its own, or it gives the connection up."),
        config::field("jwt_public_key", &Options::jwt_public_key, config::file(),
                      "The same, signed with the private key that belongs to this RSA or EC key, PEM (RS256, "
                      "ES256 and their longer kin)."),
@@ -135,7 +137,8 @@ const config::Section<EventDispatchOptions>& event_dispatch_section() {
                      "How often a silent connection is asked whether it is still there (WebSocket ping, a "
                      "comment in event streams), give or take a tenth."),
        config::field("pong", &Options::pong, config::duration(1s, 1h),
-                     "How long the answer to a ping may take before the connection is given up."),
+                     "How long the answer to a ping may take before the connection is given up; of an event "
+                     "stream, how long it may take nothing while something waits for it."),
        config::field("max_message", &Options::max_message, config::size(1, 64 << 20),
                      "Longest event, and longest message of a WebSocket client (1009)."),
        config::field("max_connections", &Options::max_connections,
@@ -182,7 +185,8 @@ const config::Section<EventDispatchOptions>& event_dispatch_section() {
        config::field(
            "deflate", &Options::deflate, config::flag(),
            "Whether WebSocket clients that offer permessage-deflate get events of 128 bytes and more "
-           "compressed; each event is compressed once.")},
+           "compressed. Each event is compressed once for all; what is sent again to those who come back is "
+           "not.")},
       check_options);
   return section;
 }

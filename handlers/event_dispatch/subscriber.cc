@@ -15,6 +15,7 @@ namespace {
 constexpr int kSendBuffer = 16 * 1024;
 // For the other end to agree to a close.
 constexpr Millis kGrace{5'000};
+constexpr unsigned kMostGraces = 12;
 constexpr size_t kParts = 64;
 // What a TLS stream gets at once, as it cannot be taken back from it.
 constexpr size_t kSealedAtOnce = 16 * 1024;
@@ -106,6 +107,7 @@ void Subscriber::close(http::WsClose code, std::string_view reason, shm::EventCl
 
 // Everything was sent.
 void Subscriber::finish_closing() {
+  hub_->wheel().put(*this, kGrace);
   if (form_.dress == Dress::sse || client_closed_) return go();
   if (failed_) stream_->shutdown_write();
 }
@@ -133,19 +135,26 @@ void Subscriber::on_moved() {
 }
 
 void Subscriber::on_due() {
-  if (state_ == State::closing) return go();
+  if (state_ == State::closing) return on_due_closing();
   if (hub_->draining()) {
     return close(http::WsClose::service_restart, "restarting", shm::EventClose::drain,
                  hub_->retry_with_jitter());
   }
   if (expired())
     return close(http::WsClose::policy_violation, "the token has expired", shm::EventClose::rights);
-  if (form_.dress == Dress::sse) {
-    if (!queue_) put_text(":\n\n");
-  } else if (awaiting_pong_) {
+  if (retrying_) {
+    retrying_ = false;
+    hub_->wheel().put(*this, until_due());
+    return catch_up();
+  }
+  if (awaiting_pong_) {
     hub_->meters().note_closed(shm::EventClose::no_pong);
     state_ = State::closing;
     return go();
+  }
+  if (form_.dress == Dress::sse) {
+    awaiting_pong_ = queue_ != nullptr;  // it says that it is there by taking something of that
+    if (!queue_) put_text(":\n\n");
   } else {
     std::string ping;
     http::append_ws_frame(http::WsOpcode::ping, {}, ping);
@@ -153,6 +162,14 @@ void Subscriber::on_due() {
     say(std::move(ping));
   }
   if (state_ == State::open) hub_->wheel().put(*this, until_due());
+}
+
+// Who reads what waits before the end may take its time, up to a minute.
+void Subscriber::on_due_closing() {
+  if (!queue_ || !taken_ || graces_ == kMostGraces) return go();
+  taken_ = false;
+  ++graces_;
+  hub_->wheel().put(*this, kGrace);
 }
 
 bool Subscriber::expired() const {
@@ -277,12 +294,14 @@ void Subscriber::flush() {
     const net::IoResult result = stream_->write({parts.data(), count});
     if (result.status == net::IoStatus::error) return go();
     queue_->sent(result.bytes, count, sealed());
+    if (result.bytes > 0) {
+      taken_ = true;
+      if (form_.dress == Dress::sse) awaiting_pong_ = false;
+    }
     if (result.bytes < bytes) {
       queue_->count_in(hub_->queue_memory());
       stream_->want_write();
       if (state_ == State::open) keep_in_limits();
-      // Who reads the rest before the end may take its time.
-      if (state_ == State::closing && result.bytes > 0) hub_->wheel().put(*this, kGrace);
       return;
     }
   }
@@ -328,7 +347,8 @@ Subscriber::Extra& Subscriber::extra() {
 void Subscriber::drop_extra() {
   if (!extra_) return;
   std::erase_if(extra_->further, [](const auto& one) { return !one->channel; });
-  if (extra_->further.empty() && extra_->resumes.empty() && !extra_->receiver && extra_->dropped == 0) {
+  if (extra_->further.empty() && extra_->resumes.empty() && !extra_->receiver && extra_->dropped == 0 &&
+      extra_->last_word == 0) {
     extra_.reset();
   }
 }

@@ -74,6 +74,7 @@ class Subscriber final : public event::Disposable,
     std::vector<std::pair<Subscription*, Resume>> resumes;
     std::optional<http::WsReceiver> receiver;  // of a message that is under way
     uint64_t dropped = 0;                      // messages, not announced yet
+    uint64_t last_word = 0;                    // end of the log when its close frame came
   };
 
   void on_readable() override;
@@ -91,6 +92,7 @@ class Subscriber final : public event::Disposable,
   void announce_dropped();
   bool sealed() const { return !stream_->tls_protocol().empty(); }
   void finish_closing();
+  void on_due_closing();
   bool expired() const;
   Millis until_due() const;
   void note_end(shm::EventClose why);
@@ -115,6 +117,7 @@ class Subscriber final : public event::Disposable,
   void welcome();
   void catch_up();
   bool catch_up(Subscription& subscription);
+  bool retry_later();
   bool announce_gap(Subscription& subscription, uint64_t first_available);
   void append(std::string& out, Subscription& subscription, const StoredEvent& event);
   std::string stream_id();
@@ -144,12 +147,15 @@ class Subscriber final : public event::Disposable,
   uint64_t serial_ = 0;  // for presence; 0: not announced yet
   Form form_;
   State state_ = State::joining;
-  bool awaiting_pong_ : 1 = false;
+  bool awaiting_pong_ : 1 = false;  // or, of an event stream, that it reads
   bool client_closed_ : 1 = false;  // its close frame came
   bool failed_ : 1 = false;         // what it sends is not read any more
   bool reading_ : 1 = false;        // on_turn() goes on with it
   bool put_off_ : 1 = false;        // the hub will call flush()
   bool warned_ : 1 = false;         // it sends fast
+  bool retrying_ : 1 = false;       // on_due() goes on with catch_up()
+  bool taken_ : 1 = false;          // the kernel took something of the queue since the last grace
+  uint8_t graces_ : 4 = 0;          // that it was given while closing
   http::WsClose client_code_ = http::WsClose::no_status;
   uint32_t received_ = 0;       // messages in the second
   uint32_t received_from_ = 0;  // that began at this tick

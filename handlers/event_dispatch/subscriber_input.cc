@@ -68,6 +68,7 @@ void Subscriber::on_step(const http::WsReceiver::Step& step) {
       if (!queue_) go();
     } else {
       // What it has published is sent to it before the answer, even if nobody has looked for it yet.
+      extra().last_word = hub_->log().end();
       hub_->wake();
       hub_->again(*this);
     }
@@ -106,9 +107,9 @@ bool Subscriber::too_fast() {
   return received_ > limit.count;
 }
 
-// An answer to a close frame, or its being put off while events are under way.
+// An answer to a close frame, or its being put off until what came before it was delivered.
 void Subscriber::on_close_frame(http::WsClose code) {
-  if (hub_->delivering()) return hub_->again(*this);
+  if (!hub_->has_delivered(extra_->last_word)) return hub_->again(*this);
   close(code, {}, shm::EventClose::client);
 }
 
@@ -132,6 +133,10 @@ void Subscriber::on_message(bool text, std::string_view payload) {
     const PublishAnswer done = hub_->publisher().publish({channel, kind, payload, {}, {}});
     if (done.ok()) return;
     failed_ = true;
+    // Not its fault.
+    if (done.status >= 500) {
+      return close(http::WsClose::try_again_later, done.detail, shm::EventClose::unavailable);
+    }
     return close(http::WsClose::policy_violation, done.detail, shm::EventClose::protocol);
   }
   hub_->publisher().note_refused(403);

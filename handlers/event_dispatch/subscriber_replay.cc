@@ -2,6 +2,8 @@
 // because this worker was too slow for the log.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/json_text.h"
 #include "handlers/event_dispatch/commands.h"
 #include "handlers/event_dispatch/hub.h"
@@ -12,6 +14,8 @@ namespace {
 
 // Of one replay; the next one when it has gone out.
 constexpr size_t kReplayBytes = 64 * 1024;
+// After the log was not to be had.
+constexpr Millis kRetry{1000};
 
 }  // namespace
 
@@ -34,15 +38,24 @@ void Subscriber::catch_up() {
   if (queue_ && !queue_->empty()) return;  // flush() will come again
   bool again = false;
   each_subscription([&](Subscription& one) {
-    if (one.behind && state_ == State::open && (!queue_ || queue_->empty())) again |= catch_up(one);
+    const bool room = !queue_ || queue_->empty();
+    if (one.behind && state_ == State::open && room && !retrying_) again |= catch_up(one);
   });
   if (state_ != State::open) return;
   drop_extra();
   if (again && !queue_) hub_->again(*this);
 }
 
-// True when there is more to come.
+// The log is not to be had; on_due() goes on.
+bool Subscriber::retry_later() {
+  retrying_ = true;
+  hub_->wheel().put(*this, kRetry);
+  return false;
+}
+
+// True when there is more to come at once.
 bool Subscriber::catch_up(Subscription& subscription) {
+  if (hub_->log_rests()) return retry_later();
   const HubChannel& channel = *subscription.channel;
   std::optional<shm::EventId> after = channel.id(subscription.after);
   std::pair<Subscription*, Resume>* asked = nullptr;
@@ -54,9 +67,14 @@ bool Subscriber::catch_up(Subscription& subscription) {
     after = resume.from_first ? std::nullopt : resume.after ? resume.after : shm::EventId{};
   }
   shm::EventLog& log = hub_->log();
-  Result<shm::EventLog::Replay> replay = log.replay(channel.number, after, hub_->options().log_history(),
-                                                    kReplayBytes, hub_->loop().fresh_now());
-  if (!replay.ok()) return true;  // the log was not to be had: next turn
+  const QueueOptions& limits = hub_->options().queue;
+  Result<shm::EventLog::Replay> replay =
+      log.replay(channel.number, after, hub_->options().log_history(),
+                 std::min<uint64_t>(kReplayBytes, limits.bytes / 2), hub_->loop().fresh_now());
+  if (!replay.ok()) {
+    hub_->rest_log(kRetry);
+    return retry_later();
+  }
   if (asked) {
     hub_->meters().note_resume(replay->gap ? shm::ResumeResult::gap : shm::ResumeResult::complete);
     std::erase_if(extra_->resumes, [&](const auto& one) { return one.first == &subscription; });
@@ -68,14 +86,17 @@ bool Subscriber::catch_up(Subscription& subscription) {
     append(part.run->bytes, subscription, {event.id, event.kind, std::string(event.data)});
     part.run->ends.push_back(part.run->size());
     subscription.after = event.id.offset;
+    if (part.run->ends.size() < std::max<uint32_t>(limits.messages / 2, 1)) continue;
+    replay->more = replay->more || event.id.offset < replay->events.back().id.offset;
+    break;
   }
-  if (!replay->more) {
-    subscription.behind = 0;
-    subscription.after = replay->last.offset;
-  }
+  if (!replay->more) subscription.after = replay->last.offset;
   part.end = part.run->size();
   hub_->meters().deliveries(transport()).add(part.messages());
   if (part.end > 0) put(std::move(part));
+  // Events that come now have no room in the queue as long as this is in it.
+  const bool room = !queue_ || queue_->empty();
+  if (!replay->more && room) subscription.behind = 0;
   return subscription.behind;
 }
 
@@ -98,10 +119,12 @@ bool Subscriber::announce_gap(Subscription& subscription, uint64_t first_availab
   return state_ == State::open;
 }
 
+// Never compressed, as it is made for this one alone.
 void Subscriber::append(std::string& out, Subscription& subscription, const StoredEvent& event) {
   subscription.after = event.id.offset;
   const bool own_id = form_.dress == Dress::sse && subscriptions() > 1;
-  append_event(out, form_, subscription.channel->name, event, own_id ? stream_id() : std::string());
+  append_event(out, {form_.dress, 0}, subscription.channel->name, event,
+               own_id ? stream_id() : std::string());
 }
 
 // Where it stands in all its channels: what Last-Event-ID will be.

@@ -23,8 +23,8 @@ constexpr Texts<5> kBatchResults = {"ok", "not_found", "timeout", "error", "reje
 constexpr Texts<4> kCacheResults = {"hit", "stale", "outdated", "miss"};
 constexpr Texts<4> kEventTransports = {"websocket", "envelope", "sse", "long_poll"};
 constexpr Texts<2> kEventDrops = {"queue_full", "closed"};
-constexpr Texts<10> kEventCloses = {"client",  "queue_full", "no_pong", "protocol", "too_fast",
-                                    "too_big", "rights",     "moved",   "drain",    "gap"};
+constexpr Texts<11> kEventCloses = {"client", "queue_full", "no_pong", "protocol", "too_fast",   "too_big",
+                                    "rights", "moved",      "drain",   "gap",      "unavailable"};
 constexpr Texts<2> kResumeResults = {"complete", "gap"};
 constexpr Texts<7> kPublishResults = {"accepted",  "repeated", "invalid", "unauthorized",
                                       "too_large", "too_fast", "failed"};

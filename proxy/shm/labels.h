@@ -56,10 +56,11 @@ enum class EventClose : uint8_t {
   protocol,    // what it sent was wrong
   too_fast,    // or too much
   too_big,
-  rights,  // its token expired, or rights changed
-  moved,   // its rollout has moved it
-  drain,   // the process ends
-  gap,     // events are missing, which a plain WebSocket cannot be told
+  rights,       // its token expired, or rights changed
+  moved,        // its rollout has moved it
+  drain,        // the process ends
+  gap,          // events are missing, which a plain WebSocket cannot be told
+  unavailable,  // the log did not take what it published
 };
 
 // Whether all events behind the place a subscriber named were there.

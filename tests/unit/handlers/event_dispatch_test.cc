@@ -168,6 +168,20 @@ TEST_F(EventDispatchTest, EventsAreCompressedForThoseWhoAgreed) {
   EXPECT_EQ(text, std::string(1000, 'a'));
 }
 
+TEST_F(EventDispatchTest, WhatIsSentAgainIsNotCompressedAnew) {
+  make();
+  publish("x", std::string(1000, 'a'));
+  auto request = websocket("x", "since=first");
+  request.fields.emplace_back("Sec-WebSocket-Extensions", "permessage-deflate; server_max_window_bits=15");
+  auto client = join(request);
+  EXPECT_THAT(client->call().field("Sec-WebSocket-Extensions"), HasSubstr("server_max_window_bits=15"));
+  ASSERT_TRUE(client->wait_for_messages(1));
+  EXPECT_EQ(client->messages()[0], std::string(1000, 'a'));
+  publish("x", std::string(1000, 'b'));
+  ASSERT_TRUE(client->wait_for_messages(2));
+  EXPECT_TRUE(client->frames()[1].compressed);
+}
+
 TEST_F(EventDispatchTest, WhoMayPublishHearsItselfEvenIfItClosesAtOnce) {
   make("websocket_publish = true");
   auto client = join(websocket("x"));

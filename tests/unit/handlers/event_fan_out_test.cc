@@ -18,10 +18,9 @@ struct FanOutTest : ::testing::Test, FanOut::Owner, EventListener {
   FanOut fan_out{loop, log, book, *this};
   Subscription subscription{.listener = this};
   std::string heard;
-  bool idle = false;
 
-  void on_delivered(const HubChannel&, const ChannelRound&) override {}
-  void on_slice_end(bool nothing_left) override { idle |= nothing_left; }
+  void on_delivered(const ChannelRound&) override {}
+  void on_slice_end() override {}
   void on_events(Subscription&, ChannelRound& round) override {
     for (const StoredEvent& event : round.events) heard += event.data;
   }
@@ -31,9 +30,8 @@ struct FanOutTest : ::testing::Test, FanOut::Owner, EventListener {
     ASSERT_TRUE(other.publish(channel, shm::EventKind::text, data, "", loop.fresh_now()).ok());
   }
   bool run_until_idle() {
-    idle = false;
     fan_out.wake();
-    return testing::run_until(loop, [&] { return idle; });
+    return testing::run_until(loop, [&] { return fan_out.has_delivered(log.end()); });
   }
 };
 

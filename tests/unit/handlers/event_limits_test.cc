@@ -90,6 +90,45 @@ TEST_F(EventQueueTest, AReplayGoesAtThePaceOfTheReader) {
   EXPECT_EQ(messages[290], "live");
 }
 
+// What is live while the last of a replay waits is not too much for the queue.
+TEST_F(EventQueueTest, AReplayThatWaitsLeavesRoomForWhatComes) {
+  make("memory = \"16m\"\nqueue = { bytes = \"64k\", messages = 10 }");
+  publish_much(40, 1500);
+  auto client = join(websocket("x", "since=first"));
+  publish_much(20, 1500);
+  EXPECT_EQ(metric(shm::Metric::events_closed, shm::EventClose::queue_full), 0u);
+  ASSERT_TRUE(client->wait_for_messages(60));
+  publish("x", "live");
+  ASSERT_TRUE(client->wait_for_messages(61));
+  EXPECT_EQ(client->messages()[60], "live");
+}
+
+TEST_F(EventQueueTest, AnEventStreamThatTakesNothingIsGivenUp) {
+  make("ping = \"1s\"\npong = \"1s\"\nqueue = { bytes = \"10m\", messages = 10000 }");
+  auto stalled = join(stream("x"));
+  auto reader = join(stream("x"));
+  publish_much(100);
+  ASSERT_TRUE(testing::run_until(worker_.loop, [&] {
+    reader->heard();
+    return metric(shm::Metric::events_closed, shm::EventClose::no_pong) == 1;
+  }));
+  EXPECT_FALSE(reader->ended());
+  EXPECT_EQ(alive_, 1);
+}
+
+TEST_F(EventQueueTest, AGoodbyeIsAnsweredHoweverMuchIsPublished) {
+  make("memory = \"64m\"\nqueue = { bytes = \"64m\", messages = 1000000 }");
+  auto client = join(websocket("x"));
+  client->send(support::client_frame({http::WsOpcode::close}, "\x03\xe8"));
+  const auto closed = [&] { return metric(shm::Metric::events_closed, shm::EventClose::client); };
+  for (int turn = 0; turn < 100 && closed() == 0; ++turn) {
+    for (int i = 0; i < 500; ++i) publish("x", "hello");
+    turns(1);
+    client->heard();
+  }
+  EXPECT_EQ(closed(), 1u);
+}
+
 TEST_F(EventDispatchTest, WhoSendsTooFastIsClosedAfterAWarning) {
   make("receive_rate = \"10/h\"");
   auto client = join(websocket("x"));
