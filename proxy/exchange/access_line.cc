@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iterator>
 
 #include "shm/labels.h"
@@ -13,6 +14,23 @@ constexpr std::string_view kNone = "-";
 
 std::string_view field_or_empty(const AccessFacts& facts, http::FieldId id) {
   return facts.request ? facts.request->fields.get(id) : std::string_view();
+}
+
+// The value of "access_token" in a query (RFC 6750 section 2.3) is a secret: "***" stands for it. `space`
+// holds the result if there is one.
+std::string_view without_tokens(std::string_view uri, std::string& space) {
+  constexpr std::string_view kName = "access_token=";
+  size_t taken = 0;
+  for (size_t at = uri.find(kName); at != uri.npos; at = uri.find(kName, at)) {
+    const bool names = at > 0 && (uri[at - 1] == '?' || uri[at - 1] == '&');
+    at += kName.size();
+    if (!names) continue;
+    space.append(uri, taken, at - taken).append("***");
+    taken = std::min(uri.find_first_of("&#", at), uri.size());
+    at = taken;
+  }
+  if (taken == 0) return uri;
+  return space.append(uri, taken, uri.npos);
 }
 
 double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
@@ -37,13 +55,16 @@ void append_combined(const AccessFacts& facts, std::string& out) {
   fmt::format_to(end, "{} - - [{}] ", facts.remote_addr, facts.time_local);
   if (facts.request) {
     const http::RequestHead& head = *facts.request;
-    std::string line = fmt::format("{} {} HTTP/1.{}", head.method_text, head.target, head.minor_version);
+    std::string space;
+    std::string line = fmt::format("{} {} HTTP/1.{}", head.method_text, without_tokens(head.target, space),
+                                   head.minor_version);
     append_quoted(out, line);
   } else {
     append_quoted(out, {});
   }
   fmt::format_to(end, " {} {} ", facts.status, facts.body_bytes_sent);
-  append_quoted(out, field_or_empty(facts, http::FieldId::referer));
+  std::string space;
+  append_quoted(out, without_tokens(field_or_empty(facts, http::FieldId::referer), space));
   out += ' ';
   append_quoted(out, field_or_empty(facts, http::FieldId::user_agent));
   out += '\n';
@@ -131,13 +152,15 @@ void append_json(const AccessFacts& facts, std::string& out) {
   if (facts.request) {
     line.text("request_method", facts.request->method_text);
     line.text("host", facts.request->host);
-    line.text("uri", facts.request->target);
+    std::string space;
+    line.text("uri", without_tokens(facts.request->target, space));
   }
   line.number("status", static_cast<uint64_t>(facts.status));
   line.number("body_bytes_sent", facts.body_bytes_sent);
   line.number("request_length", facts.request_length);
   line.time("request_time", facts.request_time);
-  line.text("http_referer", field_or_empty(facts, http::FieldId::referer));
+  std::string space;
+  line.text("http_referer", without_tokens(field_or_empty(facts, http::FieldId::referer), space));
   line.text("http_user_agent", field_or_empty(facts, http::FieldId::user_agent));
   append_decision(facts, line);
   if (facts.notes) append_notes(*facts.notes, facts.request_time, line);

@@ -47,7 +47,8 @@ struct AccessFacts {
   int worker = 0;
 };
 
-// Appends the line with its newline. Control characters, quotes and backslashes from the network are escaped.
+// Appends the line with its newline. Control characters, quotes and backslashes from the network are escaped;
+// the value of "access_token" in a query, which is a secret, is replaced by "***".
 void append_access_line(const AccessFacts& facts, config::AccessLog::Format format, std::string& out);
 
 }  // namespace banyan::exchange

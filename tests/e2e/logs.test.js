@@ -38,13 +38,15 @@ test('nothing a client sends can break a line or leak a secret', async (scope) =
   for (const format of ['json', 'combined']) {
     const banyan = await startInFrontOf(scope, backend.address, { format });
     const fields =
-      'User-Agent: \x80\xff"\\\tx\r\nReferer: "}{\r\nCookie: secret=1\r\nAuthorization: Bearer secret2\r\n';
+      'User-Agent: \x80\xff"\\\tx\r\nReferer: "}{?access_token=secret3#top\r\nCookie: secret=1\r\nAuthorization: Bearer secret2\r\n';
     await ask(scope, banyan.port, `GET /"%0a HTTP/1.1\r\nHost: a\r\n${fields}\r\n`);
-    await ask(scope, banyan.port, `GET /last HTTP/1.1\r\nHost: a\r\n${fields}\r\n`);
+    await ask(scope, banyan.port, `GET /last?a=1&access_token=secret4&b=2 HTTP/1.1\r\nHost: a\r\n${fields}\r\n`);
     await banyan.logged((entry) => JSON.stringify(entry).includes('/last'));
     const lines = banyan.accessLog();
     assert.equal(lines.length, 2);
     assert.ok(!JSON.stringify(lines).includes('secret'));
+    const text = JSON.stringify(lines[1]);
+    for (const part of ['/last?a=1&access_token=***&b=2', '{?access_token=***#top']) assert.ok(text.includes(part));
     if (format === 'combined') for (const line of lines) assert.match(line, /^[\x20-\x7e]+$/);
   }
 });
