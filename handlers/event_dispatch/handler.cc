@@ -11,7 +11,6 @@
 #include "handlers/event_dispatch/handler.h"
 
 #include "handlers/all_handlers.h"
-#include "handlers/event_dispatch/authorizing.h"
 #include "handlers/event_dispatch/joining.h"
 #include "handlers/event_dispatch/pages.h"
 #include "handlers/event_dispatch/poll_session.h"
@@ -164,9 +163,12 @@ std::unique_ptr<handler::Session> EventDispatch::open_page(handler::Call& call, 
   if (!grant->may_subscribe(one ? place.channel : "*")) {
     return refuse(call, client_error(403, "the token does not allow that"));
   }
-  if (!one) return open_channels_page(call, hub_);
-  answer_channel_page(call, *hub_, place.channel);
-  return nullptr;
+  const auto show = [this, &call, one, channel = place.channel]() -> std::unique_ptr<handler::Session> {
+    if (!one) return open_channels_page(call, hub_);
+    answer_channel_page(call, *hub_, channel);
+    return nullptr;
+  };
+  return rights_->options().authorize.empty() ? show() : authorize(call, show);
 }
 
 std::unique_ptr<handler::Session> EventDispatch::subscribe(handler::Call& call, const std::string& channel) {
@@ -192,12 +194,13 @@ std::unique_ptr<handler::Session> EventDispatch::subscribe(handler::Call& call, 
     call.fail(handler_error(503, "there are as many subscribers as there may be"));
     return nullptr;
   }
-  if (!rights_->options().authorize.empty()) return authorize(call, *std::move(query), *std::move(grant));
-  return join(call, *query, *std::move(grant));
+  if (rights_->options().authorize.empty()) return join(call, *query, *std::move(grant));
+  return authorize(call, [this, &call, query = *std::move(query), grant = *std::move(grant)] {
+    return join(call, query, grant);
+  });
 }
 
-std::unique_ptr<handler::Session> EventDispatch::authorize(handler::Call& call, EventQuery query,
-                                                           Grant grant) {
+std::unique_ptr<handler::Session> EventDispatch::authorize(handler::Call& call, Authorizing::Next next) {
   const std::string& authorize = rights_->options().authorize;
   const size_t slash = authorize.find('/');
   handler::Handler* target = call.find_target(std::string_view(authorize).substr(0, slash));
@@ -205,9 +208,8 @@ std::unique_ptr<handler::Session> EventDispatch::authorize(handler::Call& call, 
     call.fail(handler_error(500, "there is no target to authorize with: " + authorize));
     return nullptr;
   }
-  auto session = std::make_unique<Authorizing>(
-      services_.loop, services_.buffers, call, authorize.substr(slash),
-      [this, &call, query = std::move(query), grant = std::move(grant)] { return join(call, query, grant); });
+  auto session = std::make_unique<Authorizing>(services_.loop, services_.buffers, call,
+                                               authorize.substr(slash), std::move(next));
   session->begin(*target);
   return session;
 }

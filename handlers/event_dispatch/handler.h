@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "handler/type.h"
+#include "handlers/event_dispatch/authorizing.h"
 #include "handlers/event_dispatch/channel_names.h"
 #include "handlers/event_dispatch/hub.h"
 #include "handlers/event_dispatch/options.h"
@@ -38,7 +39,7 @@ class EventDispatch final : public handler::Handler {
   std::unique_ptr<handler::Session> publish(handler::Call& call, const std::string& channel);
   std::unique_ptr<handler::Session> open_page(handler::Call& call, const EventPlace& place);
   std::unique_ptr<handler::Session> subscribe(handler::Call& call, const std::string& channel);
-  std::unique_ptr<handler::Session> authorize(handler::Call& call, EventQuery query, Grant grant);
+  std::unique_ptr<handler::Session> authorize(handler::Call& call, Authorizing::Next next);
   std::unique_ptr<handler::Session> join(handler::Call& call, const EventQuery& query, Grant grant);
   std::unique_ptr<handler::Session> refuse(handler::Call& call, const Error& error);
   void answer_preflight(handler::Call& call);

@@ -16,6 +16,8 @@ constexpr size_t kReadSpace = 16 * 1024;
 constexpr Millis kSlice{1};
 // Of a drain that has time: a hundred closes a second.
 constexpr uint64_t kMillisPerClose = 10;
+// How long rights that were changed may be used by those who have to ask again.
+constexpr Millis kRenewal{10'000};
 
 uint32_t worker_of(uint32_t slot) {
   return slot >= shm::kFirstWorkerSlot ? slot - shm::kFirstWorkerSlot : shm::EventLog::kNoWorker;
@@ -60,12 +62,17 @@ EventHub::~EventHub() {
 
 void EventHub::apply(const EventDispatchOptions& options, std::shared_ptr<const Rights> rights) {
   const bool other_rights = !judged_by(*rights);
+  const bool answers_stand = rights->options().authorize == rights_->options().authorize;
   options_ = options;
   rights_ = std::move(rights);
   publish_limits_ = options.publish_limits();
   most_connections_ = most_connections(options);
   if (!other_rights) return;
-  wheel_.each([&](WheelEntry& entry) { static_cast<Subscriber&>(entry).renew(*rights_); });
+  // Whom it makes ask again need not do so all at once.
+  const uint64_t spread = std::min<uint64_t>(kRenewal.count(), wheel_.size() * kMillisPerClose);
+  wheel_.each([&](WheelEntry& entry) {
+    static_cast<Subscriber&>(entry).renew(*rights_, answers_stand, Millis(1 + random_.below(spread + 1)));
+  });
   answer_polls();  // they are checked when they come again
 }
 

@@ -58,7 +58,7 @@ void Subscriber::begin(handler::Connection connection, const Rights* changed) {
   setsockopt(stream_->fd(), SOL_SOCKET, SO_SNDBUF, &kSendBuffer, sizeof kSendBuffer);
   hub_->wheel().put(*this, until_due());
   hub_->meters().connections(transport()).add();
-  if (changed) renew(*changed);
+  if (changed) renew(*changed, false, Millis(0));
   if (state_ == State::open) welcome();
   if (state_ == State::gone) return;
   if (state_ == State::open) {
@@ -108,8 +108,13 @@ void Subscriber::close(http::WsClose code, std::string_view reason, shm::EventCl
 // Everything was sent.
 void Subscriber::finish_closing() {
   hub_->wheel().put(*this, kGrace);
-  if (form_.dress == Dress::sse || client_closed_) return go();
-  if (failed_) stream_->shutdown_write();
+  if (form_.dress == Dress::sse) return go();
+  if (failed_) return stream_->shutdown_write();
+  if (!client_closed_) return;
+  // What it sent behind its close frame is read first: closing a socket with unread bytes resets the
+  // connection, which may take the answer from the client.
+  reading_ = true;
+  hub_->again(*this);
 }
 
 // The connection is no more; this object at the end of the turn.
@@ -142,6 +147,7 @@ void Subscriber::on_due() {
   }
   if (expired())
     return close(http::WsClose::policy_violation, "the token has expired", shm::EventClose::rights);
+  if (outdated_) return close_outdated();
   if (retrying_) {
     retrying_ = false;
     hub_->wheel().put(*this, until_due());
@@ -183,13 +189,19 @@ Millis Subscriber::until_due() const {
                   std::chrono::ceil<Millis>(*grant_->allowed.expires - hub_->loop().wall()) + Wheel::kTick);
 }
 
-void Subscriber::renew(const Rights& rights) {
-  if (state_ != State::open) return;
+// Only a new request can tell what it may do now.
+void Subscriber::close_outdated() {
+  close(http::WsClose::service_restart, "rights have changed", shm::EventClose::rights,
+        hub_->retry_with_jitter());
+}
+
+void Subscriber::renew(const Rights& rights, bool answer_stands, Millis spread) {
+  if (state_ != State::open || outdated_) return;
   if (!rights.any()) return grant_.reset();
-  if (!grant_ || !rights.options().authorize.empty()) {
-    // Only a new request can tell.
-    return close(http::WsClose::service_restart, "rights have changed", shm::EventClose::rights,
-                 hub_->retry_with_jitter());
+  if (!grant_ || (!answer_stands && !rights.options().authorize.empty())) {
+    if (spread == Millis(0)) return close_outdated();
+    outdated_ = true;
+    return hub_->wheel().put(*this, spread);
   }
   Result<Grant> grant = rights.renew(*grant_, hub_->loop().wall());
   bool good = grant.ok();
@@ -200,7 +212,7 @@ void Subscriber::renew(const Rights& rights) {
 
 void Subscriber::on_turn() {
   if (client_closed_ && state_ == State::open) return on_close_frame(client_code_);
-  if (reading_ && state_ != State::gone) read();
+  if (reading_) read();
   if (state_ == State::open) catch_up();
 }
 

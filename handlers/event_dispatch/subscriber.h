@@ -51,8 +51,10 @@ class Subscriber final : public event::Disposable,
   // Ends the connection politely; no-op when that is under way. `retry` is said to event streams: when to
   // come back.
   void close(http::WsClose code, std::string_view reason, shm::EventClose why, Millis retry = Millis(0));
-  // What it came with is looked at again under other rights; see EventHub::apply().
-  void renew(const Rights& rights);
+  // What it came with is looked at again under other rights; see EventHub::apply(). `answer_stands`: what the
+  // service of `authorize` said about it still counts. `spread`: if only a new request can tell, it has to
+  // make one within that time.
+  void renew(const Rights& rights, bool answer_stands, Millis spread);
   // Its time on the wheel has come.
   void on_due();
   // What it asked for with EventHub::again().
@@ -94,6 +96,7 @@ class Subscriber final : public event::Disposable,
   void finish_closing();
   void on_due_closing();
   bool expired() const;
+  void close_outdated();
   Millis until_due() const;
   void note_end(shm::EventClose why);
   void go();
@@ -125,8 +128,10 @@ class Subscriber final : public event::Disposable,
   // subscriber_input.cc
   void read();
   void receive(std::span<char> bytes);
-  // Nothing that it sends can make a difference any more.
-  bool is_heard_out() const { return state_ == State::gone || client_closed_; }
+  // What it sends is not looked for: it is gone, or its goodbye is not answered yet.
+  bool has_to_wait() const { return state_ == State::gone || (client_closed_ && state_ == State::open); }
+  void on_babble();
+  void on_silence();
   void on_step(const http::WsReceiver::Step& step);
   bool too_fast();
   void on_close_frame(http::WsClose code);
@@ -149,7 +154,8 @@ class Subscriber final : public event::Disposable,
   State state_ = State::joining;
   bool awaiting_pong_ : 1 = false;  // or, of an event stream, that it reads
   bool client_closed_ : 1 = false;  // its close frame came
-  bool failed_ : 1 = false;         // what it sends is not read any more
+  bool failed_ : 1 = false;         // what it sends is thrown away
+  bool outdated_ : 1 = false;       // on_due() sends it away, because rights have changed
   bool reading_ : 1 = false;        // on_turn() goes on with it
   bool put_off_ : 1 = false;        // the hub will call flush()
   bool warned_ : 1 = false;         // it sends fast

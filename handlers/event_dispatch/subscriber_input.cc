@@ -17,17 +17,33 @@ void Subscriber::on_readable() { read(); }
 void Subscriber::read() {
   reading_ = false;
   for (int i = 0; i < kReadsPerTurn; ++i) {
-    if (is_heard_out()) return;
+    if (has_to_wait()) return;
     const std::span<char> space = hub_->read_space();
     const net::IoResult result = stream_->read(space);
-    if (result.status == net::IoStatus::again) return;
+    if (result.status == net::IoStatus::again) return on_silence();
     if (result.status != net::IoStatus::ok) return go();
-    if (form_.dress != Dress::sse && !failed_) receive(space.first(result.bytes));
-    if (result.drained) return;
+    if (client_closed_) {
+      on_babble();
+    } else if (form_.dress != Dress::sse && !failed_) {
+      receive(space.first(result.bytes));
+    }
+    if (result.drained) return on_silence();
   }
-  if (is_heard_out()) return;
+  if (has_to_wait()) return;
   reading_ = true;
   hub_->again(*this);
+}
+
+// RFC 6455 section 5.5.1: nothing comes after a close frame. What does is thrown away until it stops; the
+// answer has gone out, or will.
+void Subscriber::on_babble() {
+  if (!failed_ && !queue_) stream_->shutdown_write();
+  failed_ = true;
+}
+
+// Nothing is there to be read. Both have said goodbye, so this is the end, unless the client goes on talking.
+void Subscriber::on_silence() {
+  if (client_closed_ && state_ == State::closing && !queue_ && !failed_) go();
 }
 
 // Between messages there is no receiver: a silent connection needs none.
@@ -43,7 +59,7 @@ void Subscriber::receive(std::span<char> bytes) {
     const http::WsReceiver::Step step = receiver->receive(bytes);
     bytes = bytes.subspan(step.used);
     on_step(step);
-    if (failed_ || is_heard_out()) return;
+    if (failed_ || client_closed_ || state_ == State::gone) return;
   }
   const bool under_way = receiver->in_message();
   if (under_way && fresh) extra().receiver = std::move(fresh);
@@ -65,7 +81,7 @@ void Subscriber::on_step(const http::WsReceiver::Step& step) {
     client_closed_ = true;
     client_code_ = step.code;
     if (state_ == State::closing) {
-      if (!queue_) go();
+      if (!queue_) finish_closing();
     } else {
       // What it has published is sent to it before the answer, even if nobody has looked for it yet.
       extra().last_word = hub_->log().end();

@@ -14,7 +14,7 @@ namespace {
 
 // Of one replay; the next one when it has gone out.
 constexpr size_t kReplayBytes = 64 * 1024;
-// After the log was not to be had.
+// Until the next attempt, when it cannot be had now.
 constexpr Millis kRetry{1000};
 
 }  // namespace
@@ -46,7 +46,7 @@ void Subscriber::catch_up() {
   if (again && !queue_) hub_->again(*this);
 }
 
-// The log is not to be had; on_due() goes on.
+// on_due() goes on.
 bool Subscriber::retry_later() {
   retrying_ = true;
   hub_->wheel().put(*this, kRetry);
@@ -55,7 +55,9 @@ bool Subscriber::retry_later() {
 
 // True when there is more to come at once.
 bool Subscriber::catch_up(Subscription& subscription) {
-  if (hub_->log_rests()) return retry_later();
+  const QueueOptions& limits = hub_->options().queue;
+  // Others wait with all the memory there is for that, or the log had to be waited for.
+  if (hub_->queue_memory() > limits.total || hub_->log_rests()) return retry_later();
   const HubChannel& channel = *subscription.channel;
   std::optional<shm::EventId> after = channel.id(subscription.after);
   std::pair<Subscription*, Resume>* asked = nullptr;
@@ -67,7 +69,6 @@ bool Subscriber::catch_up(Subscription& subscription) {
     after = resume.from_first ? std::nullopt : resume.after ? resume.after : shm::EventId{};
   }
   shm::EventLog& log = hub_->log();
-  const QueueOptions& limits = hub_->options().queue;
   Result<shm::EventLog::Replay> replay =
       log.replay(channel.number, after, hub_->options().log_history(),
                  std::min<uint64_t>(kReplayBytes, limits.bytes / 2), hub_->loop().fresh_now());
@@ -86,7 +87,8 @@ bool Subscriber::catch_up(Subscription& subscription) {
     append(part.run->bytes, subscription, {event.id, event.kind, std::string(event.data)});
     part.run->ends.push_back(part.run->size());
     subscription.after = event.id.offset;
-    if (part.run->ends.size() < std::max<uint32_t>(limits.messages / 2, 1)) continue;
+    const bool room = part.run->size() < limits.bytes / 2;  // it may have become longer than the data
+    if (room && part.run->ends.size() < std::max<uint32_t>(limits.messages / 2, 1)) continue;
     replay->more = replay->more || event.id.offset < replay->events.back().id.offset;
     break;
   }

@@ -52,8 +52,10 @@ class EventClient {
     if (call_->taker()) hand_over(alive, std::move(early));
   }
   // The two halves of it.
-  void ask(handler::Handler& handler, testing::FakeRequest request) {
+  void ask(handler::Handler& handler, testing::FakeRequest request,
+           const std::vector<std::pair<std::string, handler::Handler*>>& offered = {}) {
     call_ = std::make_unique<testing::FakeCall>(loop_, std::move(request));
+    for (const auto& [name, target] : offered) call_->offer(name, *target);
     call_->open(handler);
   }
   void hand_over(int& alive, std::string early = {}, bool gone = false) {

@@ -1,5 +1,6 @@
 // What clients send at awkward moments, and what they do not read.
 #include <gmock/gmock.h>
+#include <sys/ioctl.h>
 
 #include "unit/handlers/event_fixture.h"
 
@@ -27,8 +28,8 @@ TEST_F(EventDispatchTest, AGoodbyeInTheLastBlockOfATurnEndsTheConnectionOnce) {
   setsockopt(client->fd(), SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
   client->send(much);
   EXPECT_TRUE(client->wait_for_end());
-  turns(3);
-  EXPECT_EQ(alive_, 0);
+  client->hang_up();
+  EXPECT_TRUE(testing::run_until(worker_.loop, [&] { return alive_ == 0; }));
   EXPECT_EQ(metric(shm::Metric::events_connections, shm::EventTransport::websocket), 0u);
 }
 
@@ -64,6 +65,37 @@ TEST_F(EventDispatchTest, AnswersThatNobodyReadsAreLimitedToo) {
     EXPECT_EQ(closed(), before + 1) << command;
     EXPECT_EQ(client->close_code(), 1013);
   }
+}
+
+// RFC 6455 section 5.5.1. Bytes that nobody has read would make a reset of the close.
+TEST_F(EventDispatchTest, WhatComesAfterAGoodbyeIsThrownAway) {
+  make("websocket_publish = true");
+  auto client = join(websocket("x"));
+  const std::string nonsense = "\xff\xff" + std::string(kBlock * kBlocks + kBlock, 'x');
+  const int size = 1 << 20;
+  setsockopt(client->fd(), SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+  client->send(kGoodbye + kGoodbye + support::client_frame({}, "too late") + nonsense);
+  EXPECT_EQ(client->close_code(), 1000);
+  EXPECT_EQ(client->frames().size(), 1u);
+  EXPECT_TRUE(client->wait_for_end());
+  EXPECT_EQ(log_->find("x").value()->last.offset, 0u);
+  // It is still read from, until it goes.
+  client->send(nonsense);
+  turns(20);
+  EXPECT_EQ(alive_, 1);
+  int unread = -1;
+  ASSERT_EQ(ioctl(client->fd(), TIOCOUTQ, &unread), 0);
+  EXPECT_EQ(unread, 0);
+  client->hang_up();
+  EXPECT_TRUE(testing::run_until(worker_.loop, [&] { return alive_ == 0; }));
+}
+
+TEST_F(EventDispatchTest, AfterAGoodbyeWithNothingBehindItTheConnectionIsClosedAtOnce) {
+  make();
+  auto client = join(websocket("x"));
+  client->send(kGoodbye);
+  EXPECT_EQ(client->close_code(), 1000);
+  EXPECT_TRUE(testing::run_until(worker_.loop, [&] { return alive_ == 0; }));
 }
 
 // A client that is sent away in the middle of what it sends: the rest is read in step, up to its goodbye.

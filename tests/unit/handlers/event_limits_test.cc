@@ -103,6 +103,31 @@ TEST_F(EventQueueTest, AReplayThatWaitsLeavesRoomForWhatComes) {
   EXPECT_EQ(client->messages()[60], "live");
 }
 
+// An envelope may be six times as long as its event. No answer to a ping is the drop too much.
+TEST_F(EventQueueTest, AReplayThatBecomesLongerLeavesRoomToo) {
+  make("memory = \"16m\"\nqueue = { bytes = \"64k\" }");
+  for (int i = 0; i < 60; ++i) publish("x", std::string(4000, '\x01'));
+  auto client = join(websocket("x", "since=first", "banyan.v1"));
+  turns(5);
+  client->say(R"({"type":"ping"})");
+  turns(5);
+  EXPECT_EQ(metric(shm::Metric::events_closed, shm::EventClose::queue_full), 0u);
+  ASSERT_TRUE(client->wait_for_messages(62));
+}
+
+// Those who come back at once and do not read have no more memory than others.
+TEST_F(EventQueueTest, ReplaysWaitForMemory) {
+  make("memory = \"16m\"\nqueue = { total = \"1m\" }");
+  publish_much(60);
+  std::vector<std::unique_ptr<EventClient>> clients;
+  for (int i = 0; i < 30; ++i) clients.push_back(join(websocket("x", "since=first")));
+  turns(150);  // a tick of the wheel, which says how much there is
+  EXPECT_GT(metric(shm::Metric::events_queue_bytes), 1u << 20);
+  EXPECT_LT(metric(shm::Metric::events_queue_bytes), (1u << 20) + 150'000);
+  for (auto& client : clients) ASSERT_TRUE(client->wait_for_messages(60));
+  EXPECT_EQ(metric(shm::Metric::events_closed, shm::EventClose::queue_full), 0u);
+}
+
 TEST_F(EventQueueTest, AnEventStreamThatTakesNothingIsGivenUp) {
   make("ping = \"1s\"\npong = \"1s\"\nqueue = { bytes = \"10m\", messages = 10000 }");
   auto stalled = join(stream("x"));

@@ -262,6 +262,61 @@ TEST_F(EventDispatchTest, NobodySpeaksForTheOriginalRequestButWe) {
   EXPECT_EQ(call.status(), 101);
 }
 
+TEST_F(EventDispatchTest, ThePagesAreForThoseWhomTheServiceLetsIn) {
+  make(kAsking);
+  publish("x", "hello");
+  for (const char* page : {"_channels", "_channels/x"}) {
+    Doorman doorman;
+    testing::FakeCall call(worker_.loop, {.path = std::string("/live/") + page, .mount = "/live/"});
+    call.offer("handler.doorman", doorman);
+    call.open(*made_.handler);
+    turns(3);
+    EXPECT_FALSE(call.responded()) << page;
+    doorman.allow();
+    ASSERT_TRUE(call.run());
+    EXPECT_THAT(call.body(), HasSubstr("\"channel\":\"x\"")) << page;
+  }
+}
+
+TEST_F(EventDispatchTest, WhatTheServiceSaidStandsAsLongAsItIsTheSame) {
+  make(kAsking);
+  Doorman doorman;
+  const auto let_in = [&](EventClient& client) {
+    auto request = websocket("x");
+    client.ask(*made_.handler, request, {{"handler.doorman", &doorman}});
+    doorman.allow();
+    ASSERT_TRUE(testing::run_until(worker_.loop, [&] { return client.call().taker() != nullptr; }));
+    client.hand_over(alive_);
+  };
+  EventClient client(worker_.loop);
+  let_in(client);
+  testing::MadeHandler former = std::move(made_);
+  make("subscribe = { authorize = \"handler.doorman/may\", origins = [\"https://a.example\"] }");
+  made_.handler->succeed(*former.handler);
+  publish("x", "hello");
+  ASSERT_TRUE(client.wait_for_messages(1));
+  // Another service has to be asked, which only a new request can do.
+  former = std::move(made_);
+  make("subscribe = { authorize = \"handler.doorman/other\" }");
+  made_.handler->succeed(*former.handler);
+  EXPECT_EQ(client.close_code(), 1012);
+}
+
+TEST_F(EventDispatchTest, ThoseWhoHaveToAskAgainDoNotDoSoAllAtOnce) {
+  make();
+  std::vector<std::unique_ptr<EventClient>> clients;
+  for (int i = 0; i < 300; ++i) clients.push_back(join(websocket("x")));
+  testing::MadeHandler former = std::move(made_);
+  make(kAsking);
+  made_.handler->succeed(*former.handler);
+  const auto closed = [&] { return metric(shm::Metric::events_closed, shm::EventClose::rights); };
+  EXPECT_EQ(closed(), 0u);
+  ASSERT_TRUE(testing::run_until(worker_.loop, [&] { return closed() > 0; }));
+  EXPECT_LT(closed(), 200u);
+  ASSERT_TRUE(testing::run_until(worker_.loop, [&] { return closed() == 300; }));
+  EXPECT_EQ(clients[0]->close_code(), 1012);
+}
+
 TEST_F(EventDispatchTest, ALeaveUnderFormerRightsIsWorthNothing) {
   make(kAsking);
   Doorman doorman;
