@@ -14,7 +14,7 @@ namespace {
 constexpr int kRefused = -1;  // an error: the handshake fails
 constexpr int kUnknown = 0;   // a full handshake, or no ticket
 constexpr int kGood = 1;
-constexpr int kGoodButOld = 2;  // resumed, and sealed anew
+constexpr int kGoodButOld = 2;  // resumed, and the client gets a new one
 
 int keys_index() {
   static const int index = SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
@@ -43,7 +43,7 @@ int seal(const shm::TicketKeys& keys, unsigned char* name, unsigned char* iv, EV
   return kGood;
 }
 
-int open(const shm::TicketKeys& keys, const unsigned char* name, const unsigned char* iv,
+int open(const shm::TicketKeys& keys, bool used_once, const unsigned char* name, const unsigned char* iv,
          EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac) {
   for (size_t i = 0; i < keys.count; ++i) {
     const shm::TicketKey& key = keys.keys[i];
@@ -52,7 +52,7 @@ int open(const shm::TicketKeys& keys, const unsigned char* name, const unsigned 
         !set_mac(mac, key)) {
       return kRefused;
     }
-    return i == 0 ? kGood : kGoodButOld;
+    return i == 0 && !used_once ? kGood : kGoodButOld;
   }
   return kUnknown;
 }
@@ -61,8 +61,11 @@ int on_ticket(SSL* connection, unsigned char* name, unsigned char* iv, EVP_CIPHE
               EVP_MAC_CTX* mac, int sealing) {
   auto* keys = static_cast<TlsTicketKeys*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(connection), keys_index()));
   if (!keys) return kUnknown;
-  return sealing ? seal(keys->current(), name, iv, cipher, mac)
-                 : open(keys->current(), name, iv, cipher, mac);
+  if (sealing) return seal(keys->current(), name, iv, cipher, mac);
+  // Clients of TLS 1.3 use a ticket once (RFC 8446 section C.4): without another one, every second
+  // connection would be a full handshake.
+  const bool used_once = SSL_version(connection) == TLS1_3_VERSION;
+  return open(keys->current(), used_once, name, iv, cipher, mac);
 }
 
 }  // namespace

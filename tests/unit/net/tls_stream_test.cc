@@ -430,9 +430,12 @@ class TlsTicketTest : public TlsStreamTest {
   };
 
   // The session the client got from a server; given to a client of another one: true if it was resumed.
-  SSL_SESSION* get_session(const config::Tls& tls, TlsTicketKeys* keys) {
+  SSL_SESSION* get_session(const config::Tls& tls, TlsTicketKeys* keys, SSL_SESSION* old = nullptr) {
     start(tls, keys);
+    if (old) SSL_set_session(client_->ssl(), old);
+    SSL_SESSION_free(old);
     shake_hands();
+    EXPECT_EQ(SSL_session_reused(client_->ssl()) == 1, old != nullptr);
     server_->queue = "x";
     server_->write_queued();
     EXPECT_TRUE(client_has("x"));  // the tickets come before it
@@ -456,6 +459,23 @@ TEST_F(TlsTicketTest, TicketsAreGoodAtEveryWorkerWithTheSameKeys) {
   EXPECT_TRUE(resumes(tls_, &ours.second_worker, get_session(tls_, &ours.first_worker)));
   EXPECT_FALSE(resumes(tls_, &theirs.first_worker, get_session(tls_, &ours.first_worker)));
   EXPECT_FALSE(resumes(tls_, nullptr, get_session(tls_, nullptr)));
+}
+
+TEST_F(TlsTicketTest, AResumedConnectionGetsATicketForTheNext) {
+  Keys keys;
+  keys.add();
+  const auto ticket_of = [](const SSL_SESSION* session) {
+    const unsigned char* bytes = nullptr;
+    size_t size = 0;
+    SSL_SESSION_get0_ticket(session, &bytes, &size);
+    return std::string(reinterpret_cast<const char*>(bytes), size);
+  };
+  SSL_SESSION* session = get_session(tls_, &keys.first_worker);
+  const std::string first = ticket_of(session);
+  session = get_session(tls_, &keys.first_worker, session);
+  EXPECT_EQ(SSL_get_version(client_->ssl()), std::string("TLSv1.3"));
+  EXPECT_NE(ticket_of(session), first);
+  EXPECT_TRUE(resumes(tls_, &keys.first_worker, session));
 }
 
 TEST_F(TlsTicketTest, OldKeysOpenUntilTheyAreForgotten) {
