@@ -25,7 +25,7 @@ import sys
 import tempfile
 import time
 
-from compare import LOAD_CORE, PROXY_CORE, ROOT, children, free_port, wait_for
+from machine import LOAD_CORE, PROXY_CORE, ROOT, children, cpu_seconds, free_port, wait_for
 
 # Options of the store; how many times the rate.
 SCENARIOS = {
@@ -101,16 +101,6 @@ def start(name, store, tool, banyan):
     if name == "go":
         return Program(PROXY_CORE, tool, "service", "-store", store, GOMAXPROCS="1")
     return Program(PROXY_CORE, "node", str(ROOT / "conf/quickstart/legacy/server.js"), PORT="0", STORE=store)
-
-
-def cpu_seconds(pids):
-    """Of all their threads."""
-    total = 0
-    for pid in pids:
-        for thread in pathlib.Path(f"/proc/{pid}/task").iterdir():
-            with contextlib.suppress(OSError):
-                total += int((thread / "schedstat").read_text().split()[0])
-    return total / 1e9
 
 
 def peak_mb(pids):

@@ -23,8 +23,8 @@ import subprocess
 import sys
 import tempfile
 
-from batch import Program, cpu_seconds
-from compare import LOAD_CORE, PROXY_CORE, ROOT, children, free_port, wait_for
+from batch import Program
+from machine import LOAD_CORE, PROXY_CORE, ROOT, children, cpu_seconds, free_port, wait_for
 
 EVENT_BYTES = 200
 NCHAN = pathlib.Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
