@@ -5,7 +5,7 @@
 # usage: ./test.sh [STEP ...]        all steps, or only those named, in this order:
 #   install    Debian packages, npm modules and promtool where they are missing
 #   checks     layers, format, manual pages
-#   release    build with g++, unit tests
+#   release    build with g++, unit tests, instructions of the hot path
 #   sanitizer  build with clang, address and undefined-behaviour sanitizers; unit tests, short fuzz runs
 #   e2e        the release binary with real peers
 #
@@ -25,7 +25,8 @@ say() { printf '\n\033[1m== %s (%ds)\033[0m\n' "$*" "$SECONDS"; }
 
 packages=(g++ cmake ninja-build pkg-config ccache python3 clang clang-format libclang-rt-14-dev llvm mandoc curl openssl
   libevent-dev libssl-dev zlib1g-dev liblua5.4-dev libcurl4-openssl-dev libtoml11-dev nlohmann-json3-dev libcli11-dev
-  libhiredis-dev libjwt-dev redis-tools libre2-dev libxxhash-dev libfmt-dev libhowardhinnant-date-dev libgtest-dev libgmock-dev faketime nodejs npm)
+  libhiredis-dev libjwt-dev redis-tools libre2-dev libxxhash-dev libfmt-dev libhowardhinnant-date-dev libgtest-dev libgmock-dev libbenchmark-dev valgrind
+  faketime nodejs npm)
 
 # promtool alone out of its Debian package: to install that would start a Prometheus server on this machine.
 get_promtool() {
@@ -75,6 +76,8 @@ build() {
 step_release() {
   build release
   ctest --test-dir build --output-on-failure -j "$jobs"
+  cmake --build --preset release -j "$jobs" --target banyan_bench banyan_count bench_load bench_relay
+  bench/micro/count.py
 }
 
 step_sanitizer() {

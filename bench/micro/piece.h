@@ -1,0 +1,32 @@
+// The small pieces of work that a request is made of, each to be run again and again: by Google Benchmark for
+// its time (banyan_bench), and under callgrind for its instructions (banyan_count, bench/micro/count.py).
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace banyan::bench {
+
+struct Piece {
+  std::string name;
+  // Prepares; what it returns does the work once.
+  std::function<std::function<void()>()> make;
+};
+
+std::vector<Piece> http_pieces();
+std::vector<Piece> decision_pieces();
+
+inline std::vector<Piece> all_pieces() {
+  std::vector<Piece> pieces = http_pieces();
+  for (Piece& piece : decision_pieces()) pieces.push_back(std::move(piece));
+  return pieces;
+}
+
+// The compiler must take it for used.
+template <class T>
+void keep(const T& value) {
+  asm volatile("" : : "r,m"(value) : "memory");
+}
+
+}  // namespace banyan::bench
