@@ -211,7 +211,7 @@ void Subscriber::renew(const Rights& rights, bool answer_stands, Millis spread) 
 }
 
 void Subscriber::on_turn() {
-  if (client_closed_ && state_ == State::open) return on_close_frame(client_code_);
+  if (wants_answer()) return answer_last_step();
   if (reading_) read();
   if (state_ == State::open) catch_up();
 }

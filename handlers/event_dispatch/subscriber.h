@@ -76,7 +76,8 @@ class Subscriber final : public event::Disposable,
     std::vector<std::pair<Subscription*, Resume>> resumes;
     std::optional<http::WsReceiver> receiver;  // of a message that is under way
     uint64_t dropped = 0;                      // messages, not announced yet
-    uint64_t last_word = 0;                    // end of the log when its close frame came
+    uint64_t last_word = 0;                    // end of the log when it ended
+    std::string_view wrong;                    // static text, if it failed
   };
 
   void on_readable() override;
@@ -128,13 +129,16 @@ class Subscriber final : public event::Disposable,
   // subscriber_input.cc
   void read();
   void receive(std::span<char> bytes);
-  // What it sends is not looked for: it is gone, or its goodbye is not answered yet.
-  bool has_to_wait() const { return state_ == State::gone || (client_closed_ && state_ == State::open); }
+  // Its close frame came, or something wrong, and is not answered yet.
+  bool wants_answer() const { return state_ == State::open && (client_closed_ || failed_); }
+  // What it sends is not looked for.
+  bool has_to_wait() const { return state_ == State::gone || wants_answer(); }
   void on_babble();
   void on_silence();
   void on_step(const http::WsReceiver::Step& step);
   bool too_fast();
-  void on_close_frame(http::WsClose code);
+  void on_last_step(const http::WsReceiver::Step& step);
+  void answer_last_step();
   void on_message(bool text, std::string_view payload);
   void on_command(const Command& command);
   std::string only_channel();
@@ -162,9 +166,9 @@ class Subscriber final : public event::Disposable,
   bool retrying_ : 1 = false;       // on_due() goes on with catch_up()
   bool taken_ : 1 = false;          // the kernel took something of the queue since the last grace
   uint8_t graces_ : 4 = 0;          // that it was given while closing
-  http::WsClose client_code_ = http::WsClose::no_status;
-  uint32_t received_ = 0;       // messages in the second
-  uint32_t received_from_ = 0;  // that began at this tick
+  http::WsClose end_code_ = http::WsClose::no_status;  // to answer with, of what it sent last
+  uint32_t received_ = 0;                              // messages in the second
+  uint32_t received_from_ = 0;                         // that began at this tick
 };
 
 }  // namespace banyan::handlers

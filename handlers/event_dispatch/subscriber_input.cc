@@ -72,24 +72,7 @@ void Subscriber::receive(std::span<char> bytes) {
 void Subscriber::on_step(const http::WsReceiver::Step& step) {
   using Event = http::WsReceiver::Event;
   if (step.event == Event::none) return;
-  if (step.event == Event::failed) {
-    failed_ = true;
-    const bool big = step.code == http::WsClose::message_too_big;
-    return close(step.code, step.wrong, big ? shm::EventClose::too_big : shm::EventClose::protocol);
-  }
-  if (step.event == Event::close) {
-    client_closed_ = true;
-    client_code_ = step.code;
-    if (state_ == State::closing) {
-      if (!queue_) finish_closing();
-    } else {
-      // What it has published is sent to it before the answer, even if nobody has looked for it yet.
-      extra().last_word = hub_->log().end();
-      hub_->wake();
-      hub_->again(*this);
-    }
-    return;
-  }
+  if (step.event == Event::failed || step.event == Event::close) return on_last_step(step);
   if (state_ != State::open || step.event == Event::pong) return;
   if (too_fast()) {
     failed_ = true;
@@ -102,6 +85,30 @@ void Subscriber::on_step(const http::WsReceiver::Step& step) {
   } else {
     on_message(step.event == Event::text, step.payload);
   }
+}
+
+// Its close frame, or something that is wrong. What it has published is sent to it before the answer, even if
+// nobody has looked for it yet.
+void Subscriber::on_last_step(const http::WsReceiver::Step& step) {
+  failed_ = step.event == http::WsReceiver::Event::failed;
+  client_closed_ = !failed_;
+  end_code_ = step.code;
+  if (state_ == State::open) {
+    extra().last_word = hub_->log().end();
+    if (failed_) extra().wrong = step.wrong;
+    hub_->wake();
+    hub_->again(*this);
+  } else if (!queue_) {
+    finish_closing();
+  }
+}
+
+// The answer to that, or its being put off until what came before it was delivered.
+void Subscriber::answer_last_step() {
+  if (!hub_->has_delivered(extra_->last_word)) return hub_->again(*this);
+  if (client_closed_) return close(end_code_, {}, shm::EventClose::client);
+  const bool big = end_code_ == http::WsClose::message_too_big;
+  close(end_code_, extra_->wrong, big ? shm::EventClose::too_big : shm::EventClose::protocol);
 }
 
 // Counts in seconds, beginning with a message. A client that comes near the limit is a warning to operators.
@@ -121,12 +128,6 @@ bool Subscriber::too_fast() {
     hub_->meters().too_fast.add();
   }
   return received_ > limit.count;
-}
-
-// An answer to a close frame, or its being put off until what came before it was delivered.
-void Subscriber::on_close_frame(http::WsClose code) {
-  if (!hub_->has_delivered(extra_->last_word)) return hub_->again(*this);
-  close(code, {}, shm::EventClose::client);
 }
 
 void Subscriber::on_message(bool text, std::string_view payload) {

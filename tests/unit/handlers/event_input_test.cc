@@ -90,6 +90,14 @@ TEST_F(EventDispatchTest, WhatComesAfterAGoodbyeIsThrownAway) {
   EXPECT_TRUE(testing::run_until(worker_.loop, [&] { return alive_ == 0; }));
 }
 
+TEST_F(EventDispatchTest, WhoBreaksTheRulesGetsWhatItPublishedBefore) {
+  make("websocket_publish = true");
+  auto client = join(websocket("x"));
+  client->send(support::client_frame({}, "the last") + support::client_frame({http::WsOpcode(3)}, ""));
+  EXPECT_EQ(client->close_code(), 1002);
+  EXPECT_EQ(client->messages(), std::vector<std::string>{"the last"});
+}
+
 TEST_F(EventDispatchTest, AfterAGoodbyeWithNothingBehindItTheConnectionIsClosedAtOnce) {
   make();
   auto client = join(websocket("x"));
