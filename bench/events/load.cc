@@ -3,11 +3,13 @@
 // publisher was late or not (no coordinated omission). One thread, epoll, no library: what it costs beside
 // the hub has to be small and the same for all hubs.
 //
-//   event_load ADDRESS PORT PATH CLIENTS RATE SECONDS SIZE PUBLISH_PATH [STALLED]
+//   event_load ADDRESS PORT PATH CLIENTS RATE SECONDS SIZE PUBLISH_PATH [STALLED [FIRST [each]]]
 //
-// STALLED further clients connect and never read. Prints one JSON object. While it waits, before the first
-// event and after the last, it prints "connected" and reads a line from standard input: that is when others
-// measure.
+// STALLED further clients connect and never read. FIRST is the number of the first client, so that several of
+// these programs at the same time have source addresses of their own; with `each`, each client listens to a
+// channel of its own, PATH and its number. With a RATE of 0 nothing is published. Prints one JSON object.
+// While it waits, before the first event and after the last, it prints "connected" and reads a line from
+// standard input: that is when others measure.
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -41,7 +43,8 @@ int64_t now_us() {
 struct Settings {
   sockaddr_in address{};
   std::string host, path, publish_path;
-  size_t clients = 0, stalled = 0, size = 200;
+  size_t clients = 0, stalled = 0, first = 0, size = 200;
+  bool each = false;
   double rate = 20, seconds = 10;
 };
 
@@ -51,7 +54,7 @@ int connect_to(const Settings& settings, size_t number, int receive_buffer) {
   // Many source addresses: one has 28,000 ports.
   sockaddr_in source{};
   source.sin_family = AF_INET;
-  source.sin_addr.s_addr = htonl(0x7f000002 + static_cast<uint32_t>(number / 10'000));
+  source.sin_addr.s_addr = htonl(0x7f000002 + static_cast<uint32_t>((settings.first + number) / 10'000));
   const int on = 1;
   setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
   if (bind(fd, reinterpret_cast<sockaddr*>(&source), sizeof source) != 0) die("bind");
@@ -86,17 +89,13 @@ class Load {
 
   void connect_all() {
     const int64_t began = now_us();
-    const std::string request =
-        "GET " + settings_.path + " HTTP/1.1\r\nHost: " + settings_.host +
-        "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     for (size_t i = 0; i < settings_.stalled; ++i) {
-      send_all(connect_to(settings_, settings_.clients + i, 4096), request);
+      send_all(connect_to(settings_, settings_.clients + i, 4096), request(0));
     }
     // Some under way at the same time, as many as a backlog holds.
     for (size_t i = 0; i < clients_.size(); ++i) {
       clients_[i].fd = connect_to(settings_, i, 0);
-      send_all(clients_[i].fd, request);
+      send_all(clients_[i].fd, request(i));
       epoll_event event{};
       event.events = EPOLLIN | EPOLLET;
       event.data.u64 = i;
@@ -109,6 +108,7 @@ class Load {
 
   void publish_all() {
     publisher_ = connect_to(settings_, settings_.clients + settings_.stalled, 0);
+    fill_buffers();
     const auto events = static_cast<size_t>(settings_.rate * settings_.seconds);
     latencies_.reserve(events * clients_.size());
     const int64_t began = now_us() + 100'000;
@@ -117,7 +117,7 @@ class Load {
       for (int64_t left = planned - now_us(); left > 0; left = planned - now_us()) {
         look(static_cast<int>(left / 1000));
       }
-      publish(planned);
+      publish(std::to_string(planned), settings_.size);
     }
     const int64_t last = now_us();
     while (latencies_.size() < events * clients_.size() && now_us() - last < 20'000'000) look(100);
@@ -139,9 +139,24 @@ class Load {
   }
 
  private:
-  void publish(int64_t planned) {
-    std::string body = std::to_string(planned);
-    body.resize(settings_.size, '.');
+  std::string request(size_t number) const {
+    const std::string channel = settings_.each ? std::to_string(settings_.first + number) : "";
+    return "GET " + settings_.path + channel + " HTTP/1.1\r\nHost: " + settings_.host +
+           "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+           "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+  }
+
+  // Of those who do not read, so that they are stalled when it begins. Not counted.
+  void fill_buffers() {
+    for (int i = 0; i < 20 && settings_.stalled > 0; ++i) {
+      publish("0", 4000);
+      look(100);
+    }
+    for (int64_t end = now_us() + 1'000'000; now_us() < end;) look(100);
+  }
+
+  void publish(std::string body, size_t size) {
+    body.resize(size, '.');
     send_all(publisher_, "POST " + settings_.publish_path + " HTTP/1.1\r\nHost: " + settings_.host +
                              "\r\nContent-Type: text/plain\r\nContent-Length: " +
                              std::to_string(body.size()) + "\r\n\r\n" + body);
@@ -197,8 +212,8 @@ class Load {
         head = 4;
       }
       if (frame.size() < head + size) break;
-      if ((frame[0] & 15) <= 2)
-        latencies_.push_back(static_cast<uint32_t>(now - std::strtoll(&frame[head], nullptr, 10)));
+      const int64_t planned = (frame[0] & 15) <= 2 ? std::strtoll(&frame[head], nullptr, 10) : 0;
+      if (planned > 0) latencies_.push_back(static_cast<uint32_t>(now - planned));
       used += head + size;
     }
     return used;
@@ -228,8 +243,10 @@ void wait_for_line(const char* word) {
 
 int main(int count, char** words) {
   if (count < 9) {
-    std::fputs("usage: event_load ADDRESS PORT PATH CLIENTS RATE SECONDS SIZE PUBLISH_PATH [STALLED]\n",
-               stderr);
+    std::fputs(
+        "usage: event_load ADDRESS PORT PATH CLIENTS RATE SECONDS SIZE PUBLISH_PATH "
+        "[STALLED [FIRST [each]]]\n",
+        stderr);
     return 2;
   }
   Settings settings;
@@ -244,6 +261,8 @@ int main(int count, char** words) {
   settings.size = static_cast<size_t>(std::atoll(words[7]));
   settings.publish_path = words[8];
   if (count > 9) settings.stalled = static_cast<size_t>(std::atoll(words[9]));
+  if (count > 10) settings.first = static_cast<size_t>(std::atoll(words[10]));
+  settings.each = count > 11 && words[11] == std::string_view("each");
   Load load(settings);
   load.connect_all();
   wait_for_line("connected");
