@@ -36,29 +36,34 @@ std::string_view take_hops(http::Fields& fields) {
   return hops;
 }
 
+// For values that cannot hold a control character: written here, or parsed and checked before.
+void add_checked(http::Fields& fields, FieldId id, std::string_view value) {
+  fields.add({http::field_name(id), value, id, true});
+}
+
 void add_forwarded(const OutboundFacts& facts, http::Fields& fields) {
   const handler::Client& client = facts.identity.client();
   Arena& arena = fields.arena();
   const std::string_view hops = client.trusted ? take_hops(fields) : std::string_view();
   const std::string_view peer = facts.identity.peer_text();
-  fields.add(FieldId::x_forwarded_for, hops.empty() ? peer : arena.concat({hops, ", ", peer}));
+  add_checked(fields, FieldId::x_forwarded_for, hops.empty() ? peer : arena.concat({hops, ", ", peer}));
   if (!fields.find(FieldId::x_forwarded_proto))
-    fields.add(FieldId::x_forwarded_proto, client.tls ? "https" : "http");
+    add_checked(fields, FieldId::x_forwarded_proto, client.tls ? "https" : "http");
   if (!fields.find(FieldId::x_forwarded_host) && !facts.request.host.empty()) {
     fields.add(FieldId::x_forwarded_host, facts.request.host);
   }
   if (!fields.find(FieldId::x_forwarded_port) && facts.local_port != 0) {
     char* digits = arena.allocate(5);
     char* end = std::to_chars(digits, digits + 5, facts.local_port).ptr;
-    fields.add(FieldId::x_forwarded_port, {digits, static_cast<size_t>(end - digits)});
+    add_checked(fields, FieldId::x_forwarded_port, {digits, static_cast<size_t>(end - digits)});
   }
-  fields.add(FieldId::x_real_ip, client.ip);
+  add_checked(fields, FieldId::x_real_ip, client.ip);
   if (!client.subject.empty()) fields.add(FieldId::x_client_subject, client.subject);
 }
 
 void add_trace(const OutboundFacts& facts, http::Fields& fields) {
   fields.add(FieldId::x_request_id, facts.identity.request_id());
-  fields.add(FieldId::traceparent, facts.identity.traceparent());
+  add_checked(fields, FieldId::traceparent, facts.identity.traceparent());
   if (!facts.via.empty()) {
     std::string_view version = facts.request.minor_version == 0 ? "1.0 " : "1.1 ";
     fields.add(FieldId::via, fields.arena().concat({version, facts.via}));

@@ -104,11 +104,32 @@ bool expects_length(Method method) {
   return method == Method::post || method == Method::put || method == Method::patch;
 }
 
-void put_fields(Pen& pen, const Fields& fields, bool with_host) {
+// The line as a parser found it ("Name: value" CR LF), where that is just what write_field_line would write;
+// else empty. It stands in the read buffer of the parsed head, often next to its neighbours.
+std::string_view received_line(const Field& field) {
+  const char* name_end = field.name.data() + field.name.size();
+  // A value that a parser has checked has a line end behind it; one from elsewhere stands elsewhere.
+  if (!field.checked || field.value.data() != name_end + 2) return {};
+  const char* end = field.value.data() + field.value.size();
+  if (name_end[0] != ':' || name_end[1] != ' ' || end[0] != '\r' || end[1] != '\n') return {};
+  return {field.name.data(), static_cast<size_t>(end + 2 - field.name.data())};
+}
+
+// All but those of `omitted`.
+void put_fields(Pen& pen, const Fields& fields, FieldSet omitted) {
+  std::string_view lines;  // received ones that stand next to each other: copied at once
   for (const Field& field : fields) {
-    if (is_hop_by_hop(field.id) || (field.id == FieldId::host && !with_host)) continue;
-    pen.put_field(field);
+    if (omitted.contains(field.id)) continue;
+    std::string_view line = received_line(field);
+    if (!line.empty() && line.data() == lines.data() + lines.size()) {
+      lines = {lines.data(), lines.size() + line.size()};
+      continue;
+    }
+    pen.put(lines);
+    lines = line;
+    if (line.empty()) pen.put_field(field);
   }
+  pen.put(lines);
 }
 
 void put_framing(Pen& pen, Framing framing, uint64_t size) {
@@ -150,7 +171,9 @@ void write_request_head(const RequestHead& head, const RequestOptions& options, 
   target.write(pen);
   pen.put(kVersionLineEnd);
   pen.put_field(FieldId::host, head.host);
-  put_fields(pen, head.fields, false);
+  FieldSet omitted = kHopByHopFields;
+  omitted.add(FieldId::host);
+  put_fields(pen, head.fields, omitted);
   put_framing(pen, options.framing, head.body.size);
   if (options.framing == Framing::none && expects_length(head.method)) pen.put_length(0);
   if (!head.upgrade.empty()) {
@@ -166,7 +189,7 @@ void write_response_head(const ResponseHead& head, const ResponseOptions& option
   std::string_view upgrade = options.upgrade ? head.fields.get(FieldId::upgrade) : std::string_view();
   Pen pen(out, kFixedPart + head.reason.size() + upgrade.size() + fields_bound(head.fields));
   put_status_line(pen, head);
-  put_fields(pen, head.fields, true);
+  put_fields(pen, head.fields, kHopByHopFields);
   if (options.upgrade) {
     pen.put("Connection: Upgrade\r\n");
     pen.put_field(FieldId::upgrade, upgrade);

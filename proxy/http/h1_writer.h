@@ -7,7 +7,7 @@
 //   CRLF                                   CRLF
 //
 // Framing and everything hop-by-hop is made anew from the options: of `head.fields`, those that
-// is_hop_by_hop() are left out (and Host of a request, which comes from `head.host`). What Connection named
+// kHopByHopFields are left out (and Host of a request, which comes from `head.host`). What Connection named
 // must have been left out before: add_end_to_end_fields. No text can break out of its place: control
 // characters in values and reasons become spaces, fields whose names are no tokens are left out, and what
 // must not stand in a target is percent-encoded.

@@ -158,31 +158,14 @@ bool has_no_body(Method request_method, int status) {
   return request_method == Method::head || status < 200 || status == 204 || status == 304;
 }
 
-bool is_hop_by_hop(FieldId id) {
-  switch (id) {
-    case FieldId::connection:
-    case FieldId::content_length:
-    case FieldId::http2_settings:
-    case FieldId::keep_alive:
-    case FieldId::proxy_authenticate:
-    case FieldId::proxy_authorization:
-    case FieldId::proxy_connection:
-    case FieldId::te:
-    case FieldId::transfer_encoding:
-    case FieldId::upgrade:
-      return true;
-    default:
-      return false;
-  }
-}
-
 void add_end_to_end_fields(const Fields& from, Fields& to, FieldSet except) {
+  except.add(kHopByHopFields);
   bool more_named = false;
   for (const Field& field : from) {
     more_named |= field.id == FieldId::connection && !names_nothing_else(field.value);
   }
   for (const Field& field : from) {
-    if (is_hop_by_hop(field.id) || except.contains(field.id)) continue;
+    if (except.contains(field.id)) continue;
     if (more_named && named_by_connection(from, field.name)) continue;
     to.add(field);
   }

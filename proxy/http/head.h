@@ -75,7 +75,13 @@ bool has_no_body(Method request_method, int status);
 
 // The fields that belong to one connection or that the proxy makes anew for each hop (RFC 9110
 // section 7.6.1), with Content-Length among them. `Trailer` and `Proxy-Status` travel on.
-bool is_hop_by_hop(FieldId id);
+inline constexpr FieldSet kHopByHopFields = {
+    FieldId::connection,         FieldId::content_length,
+    FieldId::http2_settings,     FieldId::keep_alive,
+    FieldId::proxy_authenticate, FieldId::proxy_authorization,
+    FieldId::proxy_connection,   FieldId::te,
+    FieldId::transfer_encoding,  FieldId::upgrade,
+};
 
 // Adds to `to` what may travel past this hop of `from`: not the hop-by-hop fields, not those that Connection
 // names, not the framing (RFC 9110 section 7.6.1), and none of `except`. Views are shared, not copied.

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "net/socket_io.h"
 #include "net/stream.h"
@@ -31,9 +32,8 @@ class PlainStream final : public Stream {
   IoResult read(std::span<char> space) override { return receive(fd_, space, read_watch_.peer_finished()); }
   IoResult write(std::span<const iovec> parts) override { return send_parts(fd_, parts); }
 
-  // The watch stays once it was needed: an edge that finds nothing to write costs less than taking it out
-  // each time.
   void want_write() override {
+    write_wanted_ = true;
     if (write_watch_) return;
     write_watch_ = std::make_unique<event::IoWatch>(loop_, fd_, event::IoWatch::Interest::write,
                                                     Callback::to<&PlainStream::writable>(this));
@@ -48,13 +48,19 @@ class PlainStream final : public Stream {
 
  private:
   void readable() { listener_->on_readable(); }
-  void writable() { listener_->on_writable(); }
+  // Each edge of a descriptor tells all that it is ready for, so a watch that is left where it was once
+  // needed is called with each read. The first call that nobody waits for ends it.
+  void writable() {
+    if (!std::exchange(write_wanted_, false)) return write_watch_.reset();
+    listener_->on_writable();
+  }
 
   event::Loop& loop_;
   int fd_;
   Listener* listener_ = nullptr;
   event::IoWatch read_watch_;
   std::unique_ptr<event::IoWatch> write_watch_;
+  bool write_wanted_ = false;
 };
 
 }  // namespace

@@ -5,13 +5,32 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <cstring>
 
 namespace banyan::net {
 
 namespace {
 
+// Up to here a copy into one part costs less than what a list of parts costs the kernel.
+constexpr size_t kJoinedSize = 2048;
+
+// Puts the parts behind each other; empty if they are too long for `space`.
+std::span<char> join(std::span<const iovec> parts, std::span<char> space) {
+  size_t size = 0;
+  for (const iovec& part : parts) {
+    if (part.iov_len > space.size() - size) return {};
+    std::memcpy(space.data() + size, part.iov_base, part.iov_len);
+    size += part.iov_len;
+  }
+  return space.first(size);
+}
+
 ssize_t send_once(int fd, std::span<const iovec> parts) {
   if (parts.size() == 1) return ::send(fd, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL);
+  char space[kJoinedSize];
+  if (std::span<char> joined = join(parts, space); !joined.empty()) {
+    return ::send(fd, joined.data(), joined.size(), MSG_NOSIGNAL);
+  }
   msghdr message{};
   message.msg_iov = const_cast<iovec*>(parts.data());
   message.msg_iovlen = std::min<size_t>(parts.size(), IOV_MAX);

@@ -50,7 +50,7 @@ Decision decide(const Router& router, const TargetBook& targets, lua::Script* sc
   const Target* target = found.route->target();
   if (script) {
     ScriptView view(request.head, request.client, found.route->name());
-    decision.script = script->route(view);
+    decision.script = std::make_unique<lua::CallResult>(script->route(view));
     const lua::Outcome& outcome = decision.script->outcome;
     if (!outcome.none()) decision.reason = shm::Reason::lua;
     if (outcome.status) return decision;

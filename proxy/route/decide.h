@@ -3,7 +3,7 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <memory>
 #include <span>
 
 #include "lua/script.h"
@@ -28,7 +28,8 @@ struct Decision {
   rollout::Decision rolled;                // its decision
   shm::Side side = shm::Side::none;
   shm::Reason reason = shm::Reason::fixed;
-  std::optional<lua::CallResult> script;  // when there is one and it was asked
+  // When there is one and it was asked. Apart, because each request in flight holds a decision.
+  std::unique_ptr<lua::CallResult> script;
 
   const lua::Outcome* outcome() const { return script ? &script->outcome : nullptr; }
 };

@@ -19,7 +19,10 @@ class ComparedSideTest : public testing::Test {
     decision_.side = Side::native;
     decision_.reason = Reason::cookie;
   }
-  lua::Outcome& script() { return decision_.script.emplace().outcome; }
+  lua::Outcome& script() {
+    decision_.script = std::make_unique<lua::CallResult>();
+    return decision_.script->outcome;
+  }
 
   route::RolloutTarget target_;
   route::Decision decision_;

@@ -57,6 +57,28 @@ TEST(WriteRequest, FramingAndConnectionAreMadeAnew) {
             "Transfer-Encoding: chunked\r\n\r\n");
 }
 
+TEST(WriteRequest, ReceivedLinesHaveOneSpaceAndTheirOrder) {
+  RequestText text(
+      "GET /a HTTP/1.1\r\nHost: example.org\r\nA: 1\r\nB: 2\r\nnone:\r\nblank: \r\nC:3\r\nD:  4\r\nE:\t5\r\n"
+      "Connection: close\r\nF: 6 \r\nG: 7\r\n\r\n");
+  ASSERT_TRUE(text.complete()) << text.outcome();
+  EXPECT_EQ(
+      written(text.head),
+      "GET /a HTTP/1.1\r\nHost: example.org\r\nA: 1\r\nB: 2\r\nnone: \r\nblank: \r\nC: 3\r\nD: 4\r\nE: 5\r\n"
+      "F: 6\r\nG: 7\r\n\r\n");
+}
+
+TEST(WriteRequest, AReceivedLineWithAnotherValueIsTheNewOne) {
+  RequestText text("GET /a HTTP/1.1\r\nHost: h\r\nA: first\r\nB: second\r\nC: third\r\n\r\n");
+  ASSERT_TRUE(text.complete()) << text.outcome();
+  auto& fields = text.head.fields.list();
+  for (Field& field : fields) {
+    if (field.name == "A") field.value = field.value.substr(0, 3);
+    if (field.name == "B") field.value = "new";
+  }
+  EXPECT_EQ(written(text.head), "GET /a HTTP/1.1\r\nHost: h\r\nA: fir\r\nB: new\r\nC: third\r\n\r\n");
+}
+
 TEST(WriteRequest, NoBody) {
   constexpr std::string_view kLength = "Content-Length: 0\r\n";
   for (std::string_view method : {"POST", "PUT", "PATCH"}) {

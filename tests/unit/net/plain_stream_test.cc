@@ -68,6 +68,48 @@ TEST(PlainStream, ShortWriteAsksForRoomAndIsToldOnce) {
   EXPECT_TRUE(run_until(loop, [&] { return reader.writable > 0; }));
 }
 
+TEST(PlainStream, TellsOfRoomOnlyOnceForEachTimeItIsAsked) {
+  event::Loop loop;
+  SocketPair pair = make_tcp_pair();
+  auto stream = make_plain_stream(loop, pair.local.release());
+  Reader reader(*stream);
+  ASSERT_TRUE(stream->start(reader));
+  for (int asked = 1; asked <= 2; ++asked) {
+    stream->want_write();
+    EXPECT_TRUE(run_until(loop, [&] { return reader.writable == asked; }));
+    // There is room all the time, and what arrives makes the kernel say so again.
+    for (const char* text : {"a", "b", "c"}) {
+      reader.text.clear();
+      pair.send(text);
+      EXPECT_TRUE(run_until(loop, [&] { return reader.text == text; }));
+    }
+    EXPECT_EQ(reader.writable, asked);
+  }
+}
+
+TEST(PlainStream, PartsArriveInOrderWhateverTheirSizes) {
+  event::Loop loop;
+  SocketPair pair = make_tcp_pair();
+  auto stream = make_plain_stream(loop, pair.local.release());
+  Reader reader(*stream);
+  ASSERT_TRUE(stream->start(reader));
+  for (size_t size : {0, 1, 1000, 2040, 2041, 2042, 5000}) {
+    const std::string head = "head: ";
+    const std::string body(size, 'b');
+    const std::string all = head + body + "!";
+    const iovec parts[] = {{const_cast<char*>(head.data()), head.size()},
+                           {const_cast<char*>(body.data()), body.size()},
+                           {const_cast<char*>("!"), 1}};
+    EXPECT_EQ(stream->write(parts).bytes, all.size());
+    std::string got;
+    EXPECT_TRUE(run_until(loop, [&] {
+      got += pair.receive();
+      return got.size() >= all.size();
+    }));
+    EXPECT_EQ(got, all);
+  }
+}
+
 TEST(PlainStream, ResetOnCloseIsAnErrorForThePeer) {
   event::Loop loop;
   SocketPair pair = make_tcp_pair();
