@@ -55,10 +55,11 @@ void check_rights(SubscribeOptions& options, const config::Value& value) {
   if (!options.jwt_secret.empty() && !options.jwt_public_key.empty()) {
     value.at("jwt_public_key").error("there is a jwt_secret already; only one of them can be");
   }
-  for (const char* key : {"audience", "claim"}) {
-    if (value.has(key) && !options.wants_token()) {
-      value.at(key).error("has no effect without jwt_secret or jwt_public_key");
-    }
+  if (options.wants_token()) return;
+  // What -T prints, which is every default, can be read back.
+  const bool other_claim = options.claim != SubscribeOptions().claim;
+  for (const auto& [key, said] : {std::pair{"audience", !options.audience.empty()}, {"claim", other_claim}}) {
+    if (said) value.at(key).error("has no effect without jwt_secret or jwt_public_key");
   }
 }
 

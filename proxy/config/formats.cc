@@ -133,8 +133,11 @@ Format<std::string> text() {
 }
 
 Format<std::string> nonempty_text() {
-  return checked<std::string>(
+  Format<std::string> format = checked<std::string>(
       text(), [](const std::string& value) { return value.empty() ? "must not be empty" : ""; });
+  // An empty default is "not set", which cannot be written.
+  format.print = [](const std::string& value) { return value.empty() ? "" : quote(value); };
+  return format;
 }
 
 Format<double> number(double least, double most) {
