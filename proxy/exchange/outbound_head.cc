@@ -97,6 +97,8 @@ void make_outbound_head(const OutboundFacts& facts, http::RequestHead& out) {
   out.upgrade = request.body.kind == http::BodyKind::none ? request.upgrade : std::string_view();
   out.body = request.body;
   http::add_end_to_end_fields(request.fields, out.fields, fields_to_drop(facts.identity));
+  // It meant nothing in HTTP/1.0, and would in what goes on (RFC 9110 section 10.1.1).
+  if (request.minor_version == 0) out.fields.remove(FieldId::expect);
   if (!facts.withheld.empty()) out.fields.remove(facts.withheld);
   add_forwarded(facts, out.fields);
   add_trace(facts, out.fields);
