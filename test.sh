@@ -7,16 +7,16 @@
 #   checks     layers, format, manual pages
 #   release    build with g++, unit tests, instructions of the hot path
 #   sanitizer  build with clang, address and undefined-behaviour sanitizers; unit tests, short fuzz runs
-#   e2e        the release binary with real peers
+#   e2e        the release binary with real peers; 30 s of mixed traffic and faults
 #
-# FUZZ_SECONDS (5): how long each fuzz target runs. JOBS: build processes (all cores).
+# FUZZ_SECONDS (4): how long each fuzz target runs. JOBS: build processes (all cores).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 steps=("$@")
 [[ $# -gt 0 ]] || steps=(install checks release sanitizer e2e)
 jobs=${JOBS:-$(nproc)}
-fuzz_seconds=${FUZZ_SECONDS:-5}
+fuzz_seconds=${FUZZ_SECONDS:-4}
 
 # Objects are found again in another checkout and after a clean.
 export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1 CCACHE_SLOPPINESS=pch_defines,time_macros
@@ -94,7 +94,10 @@ step_sanitizer() {
   done
 }
 
-step_e2e() { (cd tests/e2e && BANYAN_BIN=$PWD/../../build/banyan npm test --silent); }
+step_e2e() {
+  (cd tests/e2e && BANYAN_BIN=$PWD/../../build/banyan npm test --silent)
+  bench/soak.sh 30
+}
 
 for step in "${steps[@]}"; do
   declare -F "step_$step" >/dev/null || { sed -n '2,13s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
