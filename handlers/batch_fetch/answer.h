@@ -34,7 +34,7 @@ class BatchAnswer {
     BlockPool& pool;
     const std::vector<std::string>& keys;
     Gzip* gzip;   // null: not compressed
-    size_t most;  // bytes held; an object that does not fit any more is the error "too_large"
+    size_t most;  // bytes held; an object that never fits is the error "too_large"
   };
 
   virtual ~BatchAnswer() = default;
@@ -48,6 +48,11 @@ class BatchAnswer {
   virtual bool full() const { return false; }
   // What was added is not held any more.
   void forget_bytes() { bytes_ = 0; }
+  // Bytes of objects that may be under way for it: what it can still hold of those that it gives away again;
+  // otherwise as many as it holds at most, because nobody knows which of them will fit.
+  size_t room() const { return streams() ? means_.most - bytes_ : means_.most; }
+  // Whether there is room for it, or will never be more.
+  bool takes(const Piece& piece) const { return !streams() || bytes_ == 0 || piece.members.size() <= room(); }
   // True when each key has its object or its error.
   bool settled() const { return settled_ == means_.keys.size(); }
   // Writes what was not yet written, and the end. REQUIRES: settled(); call once. `timing` is the value of
@@ -68,6 +73,8 @@ class BatchAnswer {
     Gzip::Sum sum;
   };
 
+  // It gives objects away as they come.
+  virtual bool streams() const { return false; }
   // Writes or keeps the text of an object, or of an error where the format has one for each.
   virtual void take_object(size_t index, const Piece& piece) = 0;
   virtual void take_error(size_t, std::string_view) {}

@@ -16,9 +16,12 @@ class Flight;
 // To be taken out of the delegator by remove() before it is destroyed.
 class Batch {
  public:
-  // What came for keys[index], once for each; from the loop, never inside add(). remove() may be called in
-  // it, but the batch must live on until the call returns.
-  virtual void on_piece(size_t index, const Piece& piece) = 0;
+  // What came for keys[index]; from the loop, never inside add(). remove() may be called in it, but the batch
+  // must live on until the call returns. True: taken, nothing more comes for that key. False: there is no
+  // room for it until resume(), so it will be fetched again; only of objects, and after pause().
+  virtual bool on_piece(size_t index, const Piece& piece) = 0;
+  // Bytes of objects that may come for it now.
+  virtual size_t room() const = 0;
 
   std::vector<std::string> keys;
   TimePoint arrived{};

@@ -16,6 +16,7 @@ constexpr int kStalledMedians = 8;
 constexpr Millis kStalledLeast{50};
 constexpr Millis kHedgeStep{2};
 constexpr double kMostHedges = 10;
+constexpr double kSizesLearnt = 8;
 
 }  // namespace
 
@@ -141,9 +142,9 @@ bool Delegator::serve_from_cache(Batch& batch, size_t index, bool again) {
   const ObjectCache::Found found = cache_->find(batch.keys[index], found_);
   meters_.note_look_up(found, again);
   if (found != ObjectCache::Found::fresh && found != ObjectCache::Found::stale) return false;
-  ++batch.hits;
   if (found == ObjectCache::Found::stale) revalidate(batch.keys[index], found_.etag);
-  batch.on_piece(index, {.status = found_.status, .error = {}, .members = found_.members});
+  if (!batch.on_piece(index, {.status = found_.status, .error = {}, .members = found_.members})) return false;
+  ++batch.hits;
   return true;
 }
 
@@ -162,7 +163,7 @@ bool Delegator::start_some(TimePoint until) {
       continue;
     }
     const size_t free = settings_.slots - std::min(settings_.slots, wanted_.size());  // late ones give way
-    if (batch.held_ >= std::max(kAlways, 2 * free)) {
+    if (batch.held_ >= std::max(kAlways, 2 * free) || !fits(batch)) {
       requeue(batch);
       ++skipped;
       continue;
@@ -171,6 +172,12 @@ bool Delegator::start_some(TimePoint until) {
     if (start_next(batch) && ++started % kStarts == 0 && loop_.fresh_now() > until) return true;
   }
   return false;
+}
+
+// Whether another object of the size that they have lately will find room beside those under way.
+bool Delegator::fits(const Batch& batch) const {
+  return batch.held_ == 0 ||
+         static_cast<double>(batch.held_ + 1) * size_ <= static_cast<double>(batch.room());
 }
 
 // Whether what is begun now would come too late, as far as the last fetches tell. In the first half of its
@@ -327,9 +334,11 @@ void Delegator::deliver(Flight& flight, const Object& object) {
     waiter.batch->flights_[waiter.index] = nullptr;
     if (waiter.batch == flight.payer) --waiter.batch->held_;
     if (!waiter.batch->active_) continue;
-    waiter.batch->on_piece(
-        waiter.index,
-        {.status = status, .error = object.error, .members = members_, .object = whole ? &object : nullptr});
+    const Piece piece{
+        .status = status, .error = object.error, .members = members_, .object = whole ? &object : nullptr};
+    if (waiter.batch->on_piece(waiter.index, piece)) continue;
+    waiter.batch->todo_.push_back(static_cast<uint32_t>(waiter.index));
+    enqueue(*waiter.batch);
   }
 }
 
@@ -354,6 +363,7 @@ void Delegator::note_answer(const Object& object, Duration taken) {
   const bool overload = object.answered == 503 || object.answered == 429 || object.error == "connect";
   if (overload) return throttle_.note_overload(now);
   if (object.answered == 0) return;
+  if (object.status == 200) size_ += (static_cast<double>(object.body.size()) - size_) / kSizesLearnt;
   meters_.store_time.observe(taken);
   latencies_.add(taken);
   throttle_.note_answer(taken, wanted_.size() - stalled_, now);

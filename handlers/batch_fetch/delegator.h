@@ -11,8 +11,9 @@
 //
 // How much a batch may hold: less than twice what is free (dynamic thresholds, Choudhury and Hahne 1998), so
 // that one batch alone takes two thirds of the slots and ten greedy ones leave a twentieth; and kAlways
-// whatever the others hold. The throttle bounds the flights that are not yet slow; those that are have no
-// part in the store's load.
+// whatever the others hold. And no more than what it has room for, as far as the size of the last objects
+// tells; what comes nevertheless and finds no room is fetched again later. The throttle bounds the flights
+// that are not yet slow; those that are have no part in the store's load.
 //
 // Everything is done in slices of a turn of the loop, so that timers fire.
 #pragma once
@@ -103,6 +104,7 @@ class Delegator final : FlightKeeper {
   void leave(Flight& flight);
   void make_late(Flight& flight);
   void drop(Flights& where, Flights::iterator place);
+  bool fits(const Batch& batch) const;
   void deliver(Flight& flight, const Object& object);
   size_t note_stalled();
   void on_hedge();
@@ -132,6 +134,7 @@ class Delegator final : FlightKeeper {
   Latencies latencies_;
   Throttle throttle_;
   std::optional<Duration> median_, p90_, p95_;
+  double size_ = 0;  // of an object, as far as the last ones tell
   uint32_t until_learnt_ = 0;
   double hedges_ = 0;  // that may be made now
   CachedObject found_;

@@ -165,7 +165,7 @@ const config::Section<BatchFetchOptions>& batch_fetch_section() {
        config::field(
            "max_answer", &Options::max_answer, config::size(1024, uint64_t{1} << 30),
            "Most bytes of objects held for one answer, of streamed ones only what the client has not "
-           "read; objects that do not fit are the error \"too_large\"."),
+           "read; objects that never fit are the error \"too_large\"."),
        config::field("cache", &Options::cache, config::optional(config::table(cache_section())),
                      "Keeps objects in memory."),
        config::field("coalesce", &Options::coalesce, config::flag(),

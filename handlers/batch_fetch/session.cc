@@ -96,13 +96,17 @@ void BatchSession::begin() {
 
 // ---------------------------------------------------------------- the answer
 
-void BatchSession::on_piece(size_t index, const Piece& piece) {
+bool BatchSession::on_piece(size_t index, const Piece& piece) {
   handler_.note_trouble(piece);
-  answer_->add(index, piece);
-  if (answer_->settled()) return finish();
-  if (!answer_->full() || std::exchange(waits_for_room_, true)) return;
-  call_.response_body().listen(this);
-  handler_.delegator().pause(*this);
+  const bool taken = answer_->takes(piece);
+  if (taken) answer_->add(index, piece);
+  if (answer_->settled()) {
+    finish();
+  } else if (answer_->full() && !std::exchange(waits_for_room_, true)) {
+    call_.response_body().listen(this);
+    handler_.delegator().pause(*this);
+  }
+  return taken;
 }
 
 void BatchSession::on_room() {

@@ -25,7 +25,8 @@ class BatchSession final : public handler::Session,
 
   void on_body() override;  // of the request
   void on_room() override;  // in the answer
-  void on_piece(size_t index, const Piece& piece) override;
+  bool on_piece(size_t index, const Piece& piece) override;
+  size_t room() const override { return answer_->room(); }
   void set_deadline(Millis timeout);
   void stop_reading(State next);
   void give_up(Error error);

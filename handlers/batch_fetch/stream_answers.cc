@@ -29,6 +29,7 @@ class StreamAnswer : public BatchAnswer {
   }
 
  protected:
+  bool streams() const override { return true; }
   StreamAnswer(const Means& means) : BatchAnswer(means) {}
 
   void begin(std::string_view content_type) {

@@ -400,6 +400,24 @@ TEST_F(BatchFetchTest, WhatAClientDoesNotReadIsNotFetched) {
   EXPECT_GT(call.body().size(), 100 * 200'000u);
 }
 
+// More is under way than the answer may hold, as nobody knew how long objects are. None is lost for that.
+TEST_F(BatchFetchTest, WhatComesWithoutRoomIsFetchedAgain) {
+  MadeHandler made = make("concurrency = 64\nmax_answer = \"1m\"");
+  std::vector<std::string> keys;
+  for (int i = 0; i < 100; ++i) keys.push_back(fmt::format("large-{}", i));
+  testing::FakeRequest request = ask(keys);
+  request.fields = {{"Accept", "application/x-ndjson"}};
+  FakeCall call(worker.loop, request);
+  call.hold_back(true);
+  call.open(*made.handler);
+  ASSERT_TRUE(run_until(worker.loop, [&] { return call.response_pipe().reader().size() > 600'000; }));
+  call.hold_back(false);
+  ASSERT_TRUE(call.run());
+  EXPECT_EQ(call.body().find("error"), std::string::npos);
+  EXPECT_GT(call.body().size(), 100 * 200'000u);
+  EXPECT_LT(store.requests().size(), 200u);
+}
+
 TEST_F(BatchFetchTest, LinesAreOnlyForThoseWhoPreferThem) {
   MadeHandler made = make();
   for (const char* accept : {"*/*", "application/json, application/x-ndjson", "text/html"}) {
