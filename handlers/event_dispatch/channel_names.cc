@@ -129,6 +129,7 @@ Result<EventQuery> parse_event_query(std::string_view query, std::string_view ch
   });
   if (!result.ok()) return std::move(result).error();
   if (parsed.channels.empty()) return client_error(400, "no channel is named");
+  parsed.since.resize(std::min(parsed.since.size(), parsed.channels.size()));  // nothing hangs on the rest
   return parsed;
 }
 
