@@ -91,9 +91,10 @@ class AbiSession final : public banyan_call,
         timer_(handler.services.loop, Callback::to<&AbiSession::on_timer>(this)) {}
 
   ~AbiSession() override {
-    if (wake_target_) wake_target_->on_woken = {};
-    if (plugin_) handler_.table.close(plugin_);
     if (!over_) stop();
+    // Whatever a plug-in still calls in close(), it changes nothing, and a waker it asks for reaches nobody.
+    if (plugin_) handler_.table.close(plugin_);
+    if (wake_target_) wake_target_->on_woken = {};
   }
 
   // False: the plug-in is done with the call, or did not answer it, which is then its failure.

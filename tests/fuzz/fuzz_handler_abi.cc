@@ -149,7 +149,7 @@ void close(void*) {
   Inside inside;
   CHECK(plugin.sessions == 1);
   --plugin.sessions;
-  act();  // the answer is over, but the call still is one
+  act();  // forbidden, and must do no harm
 }
 
 void destroy(void*) {
