@@ -233,6 +233,7 @@ export async function startReaders(scope) {
   const routes = (target) => `
     [upstream.node]
     servers = ["127.0.0.1:${behindPort}"]
+    timeouts = { response = "3s" } # once in ten thousand times Node says nothing at all to an unknown method
     [handler.echo]
     type = "echo"
     [[route]]
