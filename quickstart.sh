@@ -62,7 +62,7 @@ missing_packages() {
   done
   have node || echo nodejs
   for pair in libevent:libevent-dev openssl:libssl-dev zlib:zlib1g-dev lua5.4:liblua5.4-dev libcurl:libcurl4-openssl-dev \
-    hiredis:libhiredis-dev libjwt:libjwt-dev re2:libre2-dev libxxhash:libxxhash-dev fmt:libfmt-dev; do
+    hiredis:libhiredis-dev libjwt:libjwt-dev re2:libre2-dev libxxhash:libxxhash-dev fmt:libfmt-dev libseccomp:libseccomp-dev; do
     { have pkg-config && pkg-config --exists "${pair%%:*}"; } || echo "${pair#*:}"
   done
   # GoogleTest only because the build folder is the one of ./test.sh: both must configure it alike.

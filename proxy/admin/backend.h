@@ -79,6 +79,8 @@ class Backend {
     uint64_t connections = 0;  // of clients; 0 also when its version does not tell
   };
   virtual std::optional<Predecessor> predecessor() const { return std::nullopt; }
+  // "on", "off", or "not offered" (by the kernel): whether workers and controller gave up system calls.
+  virtual std::string seccomp() const { return "off"; }
   // The files of our certificates and when they end.
   struct Certificate {
     std::string path;

@@ -165,6 +165,10 @@ std::string print_status(const std::string& body) {
                                 text(status, "pid"), text(status, "ready") == "yes" ? "ready" : "not ready",
                                 duration(status, "uptime_seconds"), text(status, "generation"));
   all += fmt::format("{} connections, {} requests\n", text(status, "connections"), text(status, "requests"));
+  const std::string seccomp = text(status, "seccomp");
+  if (!seccomp.empty() && seccomp != "on") {
+    all += fmt::format("system calls are not restricted: seccomp is {}\n", harmless(seccomp));
+  }
   const Json old = member(status, "draining");
   if (!old.empty()) {
     all += fmt::format("upgraded; the old master, pid {}, drains {} connections\n", text(old, "pid"),

@@ -198,11 +198,17 @@ Answer show_status(const Sources& sources, const Request&) {
                         {"state", rollout::phase_name(view.phase())}});
   }
   const auto uptime = std::chrono::duration_cast<std::chrono::seconds>(sources.clock.wall() - started);
-  Json json = {{"version", sources.version},       {"pid", pid},
-               {"ready", sources.backend.ready()}, {"started", control::time_text(started)},
-               {"uptime_seconds", uptime.count()}, {"generation", sources.backend.generation()},
-               {"connections", connections},       {"requests", requests},
-               {"processes", processes},           {"rollouts", rollouts}};
+  Json json = {{"version", sources.version},
+               {"pid", pid},
+               {"ready", sources.backend.ready()},
+               {"started", control::time_text(started)},
+               {"uptime_seconds", uptime.count()},
+               {"generation", sources.backend.generation()},
+               {"connections", connections},
+               {"requests", requests},
+               {"processes", processes},
+               {"rollouts", rollouts},
+               {"seccomp", sources.backend.seccomp()}};
   if (auto old = sources.backend.predecessor()) {
     json["draining"] = {{"pid", old->pid}, {"connections", old->connections}};
   }

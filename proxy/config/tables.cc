@@ -195,6 +195,13 @@ const Section<Config>& root_section() {
                                 }),
            "The user that workers and the controller become, with the groups of that user. Empty: no change.")
            .needs_restart(),
+       field(
+           "seccomp", &Config::seccomp, flag(),
+           "Workers and the controller give up the system calls that they have no use for: to start programs "
+           "or processes, to trace others, to mount, to load code into the kernel, to make name spaces and "
+           "more. Such a call fails with EPERM, and the audit log tells. Only for handlers of your own that "
+           "need one of them is this to be switched off.")
+           .needs_restart(),
        field("daemon", &Config::daemon, flag(), "Go to the background once everything is ready.")
            .needs_restart(),
        field("state_dir", &Config::state_dir, path(), "Folder of rollout state and the history of changes.")

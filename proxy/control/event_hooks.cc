@@ -4,10 +4,8 @@
 
 #include <algorithm>
 #include <deque>
-#include <nlohmann/json.hpp>
 
 #include "base/log.h"
-#include "control/hook_command.h"
 #include "net/hmac.h"
 
 namespace banyan::control {
@@ -114,37 +112,20 @@ class EventHooks::Webhook final : public Way, private net::Fetcher::Listener {
   std::unique_ptr<net::Fetch> fetch_;
 };
 
-class EventHooks::Command final : public Way {
+// Another process runs it: see hook_line.h.
+class EventHooks::Command final : public Way, private HookLine::Listener {
  public:
-  using Way::Way;
-  ~Command() override { *stop_ = true; }
+  Command(EventHooks& hooks, std::string rollout)
+      : Way(hooks, fmt::format("rollout {}: command", rollout)), rollout_(std::move(rollout)) {}
 
  private:
-  // BANYAN_OLD_STATE=holding for each plain member of the object.
-  static std::vector<std::string> environment(const std::string& text) {
-    std::vector<std::string> result;
-    const auto object = nlohmann::json::parse(text);
-    for (const auto& [key, value] : object.items()) {
-      if (value.is_structured()) continue;
-      std::string name = key;
-      std::transform(name.begin(), name.end(), name.begin(),
-                     [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
-      std::string content = value.is_string() ? value.get<std::string>() : value.dump();
-      content = content.substr(0, content.find('\0'));
-      result.push_back(fmt::format("BANYAN_{}={}", name, content));
-    }
-    return result;
-  }
-
   void start(const Event& event) override {
-    auto end = std::make_shared<CommandEnd>();
-    CommandRun run{hook_.command, environment(event.text), event.text + "\n", hook_.timeout};
-    job_ = hooks_.here_.pool.submit(
-        [run = std::move(run), end, stop = stop_] { *end = run_command(run, *stop); },
-        [this, end] { on_end(*end); });
+    line_ = std::make_unique<HookLine>(hooks_.here_.loop, static_cast<HookLine::Listener&>(*this));
+    line_->start(hooks_.here_.starter, rollout_, event.text, hook_.timeout);
   }
 
-  void on_end(const CommandEnd& end) {
+  void on_hook_end(const CommandEnd& end) override {
+    hooks_.here_.loop.dispose(std::move(line_));
     for (size_t begin = 0; begin < end.output.size();) {
       const size_t stop = std::min(end.output.find('\n', begin), end.output.size());
       LOG(info, "{}: {}", name_, end.output.substr(begin, stop - begin));
@@ -153,8 +134,8 @@ class EventHooks::Command final : public Way {
     on_attempt_end(end.ok ? std::string() : end.what);
   }
 
-  std::shared_ptr<std::atomic<bool>> stop_ = std::make_shared<std::atomic<bool>>(false);
-  event::PoolJob job_;
+  std::string rollout_;
+  std::unique_ptr<HookLine> line_;
 };
 
 EventHooks::EventHooks(const Surroundings& here) : here_(here) {}
@@ -174,7 +155,7 @@ void EventHooks::adopt(const std::vector<config::Rollout>& rollouts) {
     keep(ways.webhook, !rollout.on_event->url.empty(),
          [&] { return std::make_unique<Webhook>(*this, fmt::format("rollout {}: webhook", rollout.name)); });
     keep(ways.command, !rollout.on_event->command.empty(),
-         [&] { return std::make_unique<Command>(*this, fmt::format("rollout {}: command", rollout.name)); });
+         [&] { return std::make_unique<Command>(*this, rollout.name); });
     next.emplace(rollout.name, std::move(ways));
   }
   ways_ = std::move(next);

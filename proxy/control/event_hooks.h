@@ -16,9 +16,9 @@
 
 #include "base/random.h"
 #include "config/schema.h"
+#include "control/hook_line.h"
 #include "control/rollout_book.h"
 #include "event/loop.h"
-#include "event/thread_pool.h"
 #include "net/fetch.h"
 
 namespace banyan::control {
@@ -30,8 +30,8 @@ class EventHooks {
   // All outlive the hooks.
   struct Surroundings {
     event::Loop& loop;
-    event::ThreadPool& pool;  // commands run there
     net::Fetcher& fetcher;
+    HookStarter& starter;     // of commands: this process may start none
     Millis first_pause{500};  // after a failed attempt, at random down to its half, doubled each time
     Millis longest_pause{60'000};
   };

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <nlohmann/json.hpp>
 
 namespace banyan::control {
 namespace {
@@ -77,19 +78,21 @@ int spawn(const CommandRun& run, const Pipe& in, const Pipe& out, pid_t& pid) {
 // One command under way.
 class Watch {
  public:
-  Watch(const CommandRun& run, Pipe& in, Pipe& out) : run_(run), in_(in), out_(out) {
+  Watch(const CommandRun& run, Pipe& in, Pipe& out, int line) : run_(run), in_(in), out_(out), line_(line) {
     Pipe::close(in_.read);
     Pipe::close(out_.write);
     fcntl(in_.write, F_SETFL, O_NONBLOCK);
     fcntl(out_.read, F_SETFL, O_NONBLOCK);
   }
 
-  void turn() {
-    pollfd ends[] = {{out_.read, POLLIN, 0}, {in_.write, POLLOUT, 0}};
+  // False when nobody waits for the end any more.
+  bool turn() {
+    pollfd ends[] = {{out_.read, POLLIN, 0}, {in_.write, POLLOUT, 0}, {line_, POLLRDHUP, 0}};
     // With nothing to hear and nothing to say this is a pause.
-    poll(ends, 2, kLookMillis);
+    poll(ends, 3, kLookMillis);
     feed();
     read();
+    return ends[2].revents == 0;
   }
   void read() {
     char bytes[4096];
@@ -113,6 +116,7 @@ class Watch {
   const CommandRun& run_;
   Pipe& in_;
   Pipe& out_;
+  int line_;
   size_t fed_ = 0;
   std::string output_;
 };
@@ -124,30 +128,43 @@ std::string end_text(int status) {
 
 }  // namespace
 
-CommandEnd run_command(const CommandRun& run, const std::atomic<bool>& stop) {
+CommandEnd run_command(const CommandRun& run, int line) {
   Pipe in, out;
   if (!in.open() || !out.open()) return {false, std::strerror(errno), {}};
   pid_t pid = 0;
   if (const int error = spawn(run, in, out, pid); error != 0) {
     return {false, fmt::format("{}: {}", run.command.front(), std::strerror(error)), {}};
   }
-  Watch watch(run, in, out);
+  Watch watch(run, in, out, line);
   const TimePoint end = MonotonicClock::now() + run.timeout;
   int status = 0;
-  while (waitpid(pid, &status, WNOHANG) == 0) {
+  for (bool wanted = true; waitpid(pid, &status, WNOHANG) == 0; wanted = watch.turn()) {
     const bool late = MonotonicClock::now() >= end;
-    if (late || stop.load(std::memory_order_relaxed)) {
-      kill(-pid, SIGKILL);
-      waitpid(pid, &status, 0);
-      watch.read();
-      std::string what =
-          late ? fmt::format("killed after {} ms", run.timeout.count()) : "killed: Banyan stops";
-      return {false, std::move(what), watch.take_output()};
-    }
-    watch.turn();
+    if (!late && wanted) continue;
+    kill(-pid, SIGKILL);
+    waitpid(pid, &status, 0);
+    watch.read();
+    std::string what = late ? fmt::format("killed after {} ms", run.timeout.count()) : "killed: Banyan stops";
+    return {false, std::move(what), watch.take_output()};
   }
   watch.read();
   return {WIFEXITED(status) && WEXITSTATUS(status) == 0, end_text(status), watch.take_output()};
+}
+
+std::vector<std::string> event_environment(std::string_view event) {
+  std::vector<std::string> result;
+  const auto object = nlohmann::json::parse(event, nullptr, false);
+  if (!object.is_object()) return result;
+  for (const auto& [key, value] : object.items()) {
+    if (value.is_structured()) continue;
+    std::string name = key;
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
+    std::string content = value.is_string() ? value.get<std::string>() : value.dump();
+    content = content.substr(0, content.find('\0'));
+    result.push_back(fmt::format("BANYAN_{}={}", name, content));
+  }
+  return result;
 }
 
 }  // namespace banyan::control

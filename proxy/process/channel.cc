@@ -39,6 +39,7 @@ constexpr std::array kMessageRows = {
     MessageRow{MessageType::ask_history, "ask_history", false, false},
     MessageRow{MessageType::ask_kept, "ask_kept", false, false},
     MessageRow{MessageType::ask_reopen, "ask_reopen", false, false},
+    MessageRow{MessageType::ask_hook, "ask_hook", false, true},
 };
 
 // Room for more descriptors than are ever sent, so that too many are seen (and closed) instead of cut off.

@@ -45,6 +45,7 @@ enum class MessageType : uint32_t {
   ask_history,   // number: the same; the outcome has a line for each entry
   ask_kept,      // number, text: as for ask_rollback; answered with `kept`, or a refusal
   ask_reopen,    // number: the same
+  ask_hook,  // fd: a line to the process that is to run the command of a hook; text: whose, a rollout's name
 };
 
 struct Message {

@@ -3,38 +3,20 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include <algorithm>
+#include <cerrno>
 #include <csignal>
+#include <cstring>
 
 #include "base/log.h"
 #include "process/change.h"
 #include "process/children.h"
 #include "process/controller.h"
+#include "process/system_calls.h"
 #include "process/worker.h"
 #include "shm/processes.h"
 
 namespace banyan::process {
 namespace {
-
-// Those that come from a terminal go to its whole process group: the master hears them too, and tells the
-// children what to do. (TERM keeps its default effect: it ends this one process, and another takes its
-// place.)
-void arrange_signals() {
-  for (int number : {SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE}) signal(number, SIG_IGN);
-  sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, nullptr);
-}
-
-void close_others(std::vector<unsigned> keep) {
-  std::sort(keep.begin(), keep.end());
-  unsigned from = STDERR_FILENO + 1;
-  for (unsigned fd : keep) {
-    if (fd > from) close_range(from, fd - 1, 0);
-    from = std::max(from, fd + 1);
-  }
-  close_range(from, ~0U, 0);
-}
 
 // Everything of the master's that is not ours: other children's channels, its loop, its signals.
 void close_foreign(Inheritance& inheritance, uint32_t place, const Fd& channel) {
@@ -47,6 +29,19 @@ void close_foreign(Inheritance& inheritance, uint32_t place, const Fd& channel) 
     for (const auto& [name, fd] : *fds) keep.push_back(static_cast<unsigned>(fd.get()));
   }
   close_others(std::move(keep));
+}
+
+// For good: what nobody in this process needs.
+void give_up_rights(Inheritance& inheritance) {
+  if (geteuid() != 0) drop_capabilities();
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) LOG(warn, "no_new_privs: {}", std::strerror(errno));
+  if (!inheritance.current->config.seccomp) return;
+  if (Result<void> done = forbid_system_calls(FilterFor::this_build); !done) {
+    inheritance.seccomp = "not offered";
+    LOG(warn, "{}: this process keeps all system calls", done.error().message);
+    return;
+  }
+  inheritance.seccomp = "on";
 }
 
 // Ends when the master ends, however that happens. To be called after become(), which clears it.
@@ -75,7 +70,7 @@ int live_as_child(Inheritance& inheritance, uint32_t place, Fd channel) {
   log::set_role(role_name(place));
   inheritance.title.set("banyan: " + place_name(place));
   close_foreign(inheritance, place, channel);
-  arrange_signals();
+  ignore_terminal_signals();
   if (inheritance.user) {
     if (Result<void> changed = become(*inheritance.user); !changed) {
       LOG(error, "cannot become user {}: {}", inheritance.user->name, changed.error().message);
@@ -83,6 +78,7 @@ int live_as_child(Inheritance& inheritance, uint32_t place, Fd channel) {
     }
   }
   if (!die_with(inheritance.master)) return 1;
+  give_up_rights(inheritance);
   Child child(inheritance, place, std::move(channel));
   if (place == shm::kControllerSlot) {
     Controller controller(child);
@@ -232,6 +228,10 @@ uint64_t Child::ask(MessageType type, std::string text) {
   uint64_t number = static_cast<uint64_t>(getpid()) << 32 | ++last_request_;
   channel_.send({type, number, std::move(text)});
   return number;
+}
+
+void Child::ask_hook(const std::string& rollout, Fd line) {
+  channel_.send({MessageType::ask_hook, 0, rollout, std::move(line)});
 }
 
 void Child::on_second() {

@@ -67,9 +67,12 @@ class Child final : Channel::Listener {
 
   // Asks the master; the outcome comes to Role::on_outcome() with this number. REQUIRES: one of ask_….
   uint64_t ask(MessageType type, std::string text = {});
+  // Has the master start a process for the command of a rollout's hook, with this end of its line.
+  void ask_hook(const std::string& rollout, Fd line);
 
   uint32_t place() const { return place_; }
   uint32_t worker_count() const { return inheritance_.worker_count; }
+  const std::string& seccomp() const { return inheritance_.seccomp; }
   // The old master of an upgrade, 0 for none, and what can be seen of it.
   pid_t predecessor() const { return inheritance_.predecessor; }
   const std::optional<shm::Segment>& predecessor_segment() const { return inheritance_.predecessor_segment; }

@@ -1,5 +1,7 @@
 #include "process/controller.h"
 
+#include <sys/socket.h>
+
 #include <cerrno>
 #include <csignal>
 
@@ -26,7 +28,8 @@ Controller::Controller(Child& child)
       windows_(child.workplace().segment(), child.workplace().directory(), child.workplace().loop()),
       probes_({child.workplace().loop(), child.workplace().fetcher(), child.workplace().resolver(),
                child.workplace().segment(), child.workplace().directory(), child.workplace().counters()}),
-      hooks_({child.workplace().loop(), child.workplace().pool(), child.workplace().fetcher()}) {}
+      hooks_({child.workplace().loop(), child.workplace().fetcher(),
+              static_cast<control::HookStarter&>(*this)}) {}
 
 Controller::~Controller() = default;
 
@@ -136,6 +139,15 @@ uint64_t Controller::ask_confirm(const admin::ChangeOrder& order) {
 
 uint64_t Controller::ask_kept(uint32_t number) {
   return child_.ask(MessageType::ask_kept, order_text({.who = {}, .why = {}, .number = number}));
+}
+
+Result<int> Controller::start_hook(const std::string& rollout) {
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+    return system_error("make a line to the command", errno);
+  }
+  child_.ask_hook(rollout, Fd(ends[0]));
+  return ends[1];
 }
 
 bool Controller::ready() const {

@@ -19,7 +19,7 @@
 
 namespace banyan::process {
 
-class Controller final : public Role, private admin::Backend {
+class Controller final : public Role, private admin::Backend, private control::HookStarter {
  public:
   explicit Controller(Child& child);
   ~Controller() override;
@@ -48,9 +48,13 @@ class Controller final : public Role, private admin::Backend {
   const admin::Standing& standing() const override { return child_.standing(); }
   uint64_t ask_reopen() override { return child_.ask(MessageType::ask_reopen); }
   Result<admin::Explanation> explain(const admin::ExplainRequest& request) override;
+  std::string seccomp() const override { return child_.seccomp(); }
   std::vector<Certificate> certificates() const override;
   std::optional<Predecessor> predecessor() const override;
   Result<void> purge(std::string_view handler, const handler::Purge& purge) override;
+
+  // control::HookStarter
+  Result<int> start_hook(const std::string& rollout) override;
 
   void open(const config::Config& config);
   void warn_of_certificates();

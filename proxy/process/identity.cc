@@ -1,12 +1,16 @@
 #include "process/identity.h"
 
 #include <grp.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 
 #include "base/log.h"
@@ -30,6 +34,11 @@ Result<User> find_user(const std::string& name) {
 }
 
 Result<void> become(const User& user) {
+  // While it may: afterwards no program this process starts could have them either. (Where a service manager
+  // has taken CAP_SETPCAP away, no_new_privs says the same.)
+  for (int capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; ++capability) {
+    prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
+  }
   if (setgroups(user.groups.size(), user.groups.data()) != 0) return system_error("setgroups", errno);
   if (setgid(user.gid) != 0) return system_error("setgid", errno);
   if (setuid(user.uid) != 0) return system_error("setuid", errno);
@@ -38,6 +47,30 @@ Result<void> become(const User& user) {
   // entries.
   prctl(PR_SET_DUMPABLE, 1);
   return {};
+}
+
+void drop_capabilities() {
+  prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+  __user_cap_header_struct head{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
+  if (syscall(SYS_capset, &head, none) != 0) LOG(warn, "drop capabilities: {}", std::strerror(errno));
+}
+
+void ignore_terminal_signals() {
+  for (int number : {SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE}) signal(number, SIG_IGN);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+void close_others(std::vector<unsigned> keep) {
+  std::sort(keep.begin(), keep.end());
+  unsigned from = STDERR_FILENO + 1;
+  for (unsigned fd : keep) {
+    if (fd > from) close_range(from, fd - 1, 0);
+    from = std::max(from, fd + 1);
+  }
+  close_range(from, ~0U, 0);
 }
 
 uint64_t raise_file_limit() {

@@ -22,8 +22,17 @@ struct User {
 
 // Error when there is no such user.
 Result<User> find_user(const std::string& name);
-// Becomes the user, for good: groups, gid, uid, and no way back by a set-uid program.
+// Becomes the user, for good: groups, gid, uid, no capability, and no way back by a set-uid program.
 Result<void> become(const User& user);
+// All capabilities of this process, also those a service manager gave to a user who is not root.
+void drop_capabilities();
+
+// Signals as a child of the master wants them. Those that come from a terminal go to its whole process group:
+// the master hears them too, and tells the children what to do. (TERM keeps its default effect: it ends this
+// one process, and another takes its place.)
+void ignore_terminal_signals();
+// Closes all descriptors but the standard ones and these.
+void close_others(std::vector<unsigned> keep);
 
 // As many open files as the kernel allows (RLIMIT_NOFILE's hard limit). Gives the limit that holds now.
 uint64_t raise_file_limit();

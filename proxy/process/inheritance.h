@@ -35,7 +35,8 @@ struct Inheritance {
   std::optional<shm::Segment> predecessor_segment;
   std::vector<config::Address> abandoned;  // of its sockets, those that the configuration does not name
   uint32_t worker_count = 0;
-  admin::Standing standing;  // kept up to date in master and controller
+  std::string seccomp = "off";  // of a child, known in itself: "on", "off", "not offered" (by the kernel)
+  admin::Standing standing;     // kept up to date in master and controller
 };
 
 // How many workers a configuration asks for: its number, or one for each CPU this process may use (at most as

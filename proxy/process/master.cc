@@ -43,6 +43,7 @@ Master::Master(Inheritance inheritance, config::SourceRequest request, Notifier 
       ticket_key_age_(loop_, Callback::to<&Master::renew_ticket_key>(this)),
       certificates_(loop_, Callback::to<&Master::on_certificates_changed>(this)),
       stuck_(loop_, inheritance_.segment, children_, *this, StuckWatch::Limits{}),
+      hooks_(inheritance_),
       upgrade_(loop_, inheritance_, std::move(program), *this),
       predecessor_(loop_, std::move(line_to_old), Callback::to<&Master::on_predecessor_gone>(this)) {}
 
@@ -332,6 +333,9 @@ void Master::on_child_message(uint32_t place, Message message) {
       return on_change_asked(place, message);
     case MessageType::ask_reopen:
       return answer(place, message.number, reopen_logs());
+    case MessageType::ask_hook:
+      if (place == shm::kControllerSlot) hooks_.start(message.text, std::move(message.fd));
+      return;
     default:
       return;
   }

@@ -17,6 +17,7 @@
 #include "process/children.h"
 #include "process/daemon.h"
 #include "process/file_watch.h"
+#include "process/hook_processes.h"
 #include "process/inheritance.h"
 #include "process/log_files.h"
 #include "process/notifier.h"
@@ -50,7 +51,9 @@ class Master final : Children::Observer, Reload::Observer, StuckWatch::Observer,
   // Reload::Observer
   void on_reload_begun() override;
   void on_reload_done(Outcome& outcome, const Change& change) override;
-  void on_other_death(pid_t pid, int status) override { upgrade_.on_death(pid, status); }
+  void on_other_death(pid_t pid, int status) override {
+    if (!hooks_.on_death(pid)) upgrade_.on_death(pid, status);
+  }
   // Upgrade::Observer
   void on_upgrade_ready(pid_t pid) override;
   void on_upgrade_failed(const std::string& why) override;
@@ -107,6 +110,7 @@ class Master final : Children::Observer, Reload::Observer, StuckWatch::Observer,
   event::Timer ticket_key_age_;
   FileWatch certificates_;
   StuckWatch stuck_;
+  HookProcesses hooks_;
   Upgrade upgrade_;
   Predecessor predecessor_;
   Phase phase_ = Phase::starting;

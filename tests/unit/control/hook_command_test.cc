@@ -1,6 +1,8 @@
 #include "control/hook_command.h"
 
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <csignal>
@@ -13,11 +15,10 @@ using namespace std::chrono_literals;
 
 CommandEnd run(std::string script, Millis timeout = 20s, std::string input = {}) {
   signal(SIGPIPE, SIG_IGN);
-  const std::atomic<bool> stop = false;
   CommandRun command{
       {"/bin/sh", "-c", std::move(script), "name", "an argument"}, {"BANYAN_WHO=anna"}, {}, timeout};
   command.input = std::move(input);
-  return run_command(command, stop);
+  return run_command(command, -1);
 }
 
 TEST(HookCommand, GetsArgumentsEnvironmentAndInput) {
@@ -30,8 +31,7 @@ TEST(HookCommand, SaysHowItEnded) {
   EXPECT_EQ(run("exit 3").what, "exit status 3");
   EXPECT_FALSE(run("exit 3").ok);
   EXPECT_EQ(run("kill -9 $$").what, "ended by signal 9");
-  const std::atomic<bool> stop = false;
-  const CommandEnd none = run_command({{"/does/not/exist"}, {}, {}, 1s}, stop);
+  const CommandEnd none = run_command({{"/does/not/exist"}, {}, {}, 1s}, -1);
   EXPECT_FALSE(none.ok);
   EXPECT_EQ(none.what, "/does/not/exist: No such file or directory");
 }
@@ -64,10 +64,20 @@ TEST(HookCommand, IsKilledWithItsGroupWhenItsTimeIsUp) {
   EXPECT_TRUE(gone);
 }
 
-TEST(HookCommand, StopsWhenAsked) {
-  std::atomic<bool> stop = true;
-  const CommandEnd end = run_command({{"/bin/sleep", "100"}, {}, {}, 100s}, stop);
+TEST(HookCommand, IsKilledWhenNobodyWaitsForIt) {
+  int line[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, line), 0);
+  close(line[1]);
+  const CommandEnd end = run_command({{"/bin/sleep", "100"}, {}, {}, 100s}, line[0]);
   EXPECT_EQ(end.what, "killed: Banyan stops");
+  close(line[0]);
+}
+
+TEST(HookCommand, EnvironmentHasWhatIsPlain) {
+  const std::vector<std::string> expected = {"BANYAN_NEW=25", "BANYAN_WHY=it is $HOME;"};
+  EXPECT_EQ(event_environment(R"({"new": 25, "why": "it is $HOME;", "more": {"x": 1}})"), expected);
+  EXPECT_TRUE(event_environment("[1]").empty());
+  EXPECT_TRUE(event_environment("{").empty());
 }
 
 // What stays in the background holds the output open, but not us.
