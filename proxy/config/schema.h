@@ -95,6 +95,13 @@ struct ClientTimeouts {
   bool operator==(const ClientTimeouts&) const = default;
 };
 
+// "100/s", "600/m", "5000/h".
+struct Rate {
+  uint32_t count = 0;  // 0: no limit
+  Millis period = 1s;
+  bool operator==(const Rate&) const = default;
+};
+
 struct ClientLimits {
   uint64_t head = 32 * 1024;  // request line and fields together
   uint64_t line = 8 * 1024;   // the request line, and each field
@@ -105,6 +112,8 @@ struct ClientLimits {
   uint64_t response_rate = 1024;       // bytes per second a client must take an answer with; 0 for no minimum
   Millis response_rate_after = 60s;    // how long bytes may have waited before it is asked for
   uint32_t connections = 0;            // of one address, in all workers; 0 for no limit
+  Rate handshakes;                     // of TLS, of one address, in all workers
+  Rate handshakes_total;               // of all addresses together
   bool operator==(const ClientLimits&) const = default;
 };
 
@@ -292,13 +301,6 @@ struct RolloutHook {
   Millis timeout = 10s;              // of one attempt
   uint32_t attempts = 5;             // with growing pauses between them
   bool operator==(const RolloutHook&) const = default;
-};
-
-// "100/s", "600/m", "5000/h".
-struct Rate {
-  uint32_t count = 0;  // 0: no limit
-  Millis period = 1s;
-  bool operator==(const Rate&) const = default;
 };
 
 struct Rollout {

@@ -57,7 +57,13 @@ const Section<ClientLimits>& client_limits_section() {
        field(
            "connections", &ClientLimits::connections, integer<uint32_t>(0, 32'000),
            "Most connections of one address at the same time, over all workers; one more is closed at once. "
-           "Peers in trusted_proxies are not counted. 0 for no limit.")},
+           "Peers in trusted_proxies are not counted. 0 for no limit."),
+       field("handshakes", &ClientLimits::handshakes, rate_or_off(),
+             "New TLS connections of one address, over all workers: so many at once, and then at this pace. "
+             "One more is closed before anything is computed for it, and counted in "
+             "banyan_tls_handshakes_refused_total. Peers in trusted_proxies are not counted."),
+       field("handshakes_total", &ClientLimits::handshakes_total, rate_or_off(),
+             "New TLS connections of all addresses together.")},
       [](ClientLimits& limits, const Value& value) {
         if (limits.line > limits.head) value.at("line").error("must not be above limits.head");
       });

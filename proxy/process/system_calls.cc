@@ -66,8 +66,9 @@ class Rules {
   // Calls for another architecture fail in the same way; the calls are found by a tree, not one by one.
   Result<void> load(bool logged) {
     set(SCMP_FLTATR_ACT_BADARCH, action_);
-    set(SCMP_FLTATR_CTL_LOG, logged);
     set(SCMP_FLTATR_CTL_OPTIMIZE, 2);
+    // Kernels before 4.14 cannot; the filter is worth more than the log.
+    if (!error_) seccomp_attr_set(filter_.get(), SCMP_FLTATR_CTL_LOG, logged);
     if (!error_) error_ = seccomp_load(filter_.get());
     if (error_) return system_error("load a seccomp filter", -error_);
     return {};

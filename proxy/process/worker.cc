@@ -26,6 +26,12 @@ size_t connection_limit(const config::Config& config) {
   return limit.rlim_cur / 10 * 9;
 }
 
+uint64_t address_key(const net::IpAddress& peer, std::string_view what) {
+  const auto bytes = peer.bytes();
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  return stable_hash(text, stable_hash(what));
+}
+
 }  // namespace
 
 Worker::Worker(Child& child)
@@ -75,7 +81,7 @@ void Worker::on_client(Door& door, int fd, const net::IpAddress& peer) {
   CHECK(listening);
   child_.workplace().counters().counter(shm::Metric::connections_accepted).add();
   shm::InFlight::Ticket ticket;
-  if (too_many_of(peer, ticket)) {
+  if ((listening->tls && too_many_handshakes(peer)) || too_many_of(peer, ticket)) {
     net::set_reset_on_close(fd);
     close(fd);
     return;
@@ -86,14 +92,30 @@ void Worker::on_client(Door& door, int fd, const net::IpAddress& peer) {
 }
 
 // A proxy that is trusted speaks for many clients; a unix socket is no address at all.
-bool Worker::too_many_of(const net::IpAddress& peer, shm::InFlight::Ticket& ticket) {
-  const config::Config& config = generation_->config();
-  const uint32_t most = config.client.limits.connections;
-  if (most == 0 || peer.bytes().empty() || config::contains(config.trusted_proxies, peer.bytes()))
+bool Worker::counts(const net::IpAddress& peer) const {
+  return !peer.bytes().empty() && !config::contains(generation_->config().trusted_proxies, peer.bytes());
+}
+
+// Before anything is computed for it: that is what the limit is for.
+bool Worker::too_many_handshakes(const net::IpAddress& peer) {
+  const config::ClientLimits& limits = generation_->config().client.limits;
+  const auto pass = [this](uint64_t key, const config::Rate& rate) {
+    return rate.count == 0 ||
+           rates_.allow(key, {rate.count, rate.period, rate.count - 1}, loop_.now()).allowed;
+  };
+  // Who has had his share takes nothing of the others'.
+  if ((!counts(peer) || pass(address_key(peer, "handshakes of an address"), limits.handshakes)) &&
+      pass(stable_hash("handshakes"), limits.handshakes_total)) {
     return false;
-  const auto bytes = peer.bytes();
-  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  auto place = in_flight_.enter(stable_hash(text, stable_hash("connections of an address")), most);
+  }
+  child_.workplace().counters().counter(shm::Metric::tls_handshakes_refused).add();
+  return true;
+}
+
+bool Worker::too_many_of(const net::IpAddress& peer, shm::InFlight::Ticket& ticket) {
+  const uint32_t most = generation_->config().client.limits.connections;
+  if (most == 0 || !counts(peer)) return false;
+  auto place = in_flight_.enter(address_key(peer, "connections of an address"), most);
   if (place) {
     ticket = std::move(*place);
     return false;

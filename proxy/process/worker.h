@@ -49,6 +49,8 @@ class Worker final : public Role,
   void write_access(std::string_view line) override;
 
   size_t connections() const;
+  bool counts(const net::IpAddress& peer) const;
+  bool too_many_handshakes(const net::IpAddress& peer);
   bool too_many_of(const net::IpAddress& peer, shm::InFlight::Ticket& ticket);
   void open_doors(const NamedFds& sockets);
   void open_or_pause();

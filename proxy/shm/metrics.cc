@@ -179,6 +179,11 @@ constexpr std::array kRows = {
     MetricRow{Metric::overload_shed, "overload_shed_total", counter,
               "Requests answered by 503 because a worker had too little of something.",
               kLabels<overload_reason>},
+    MetricRow{Metric::tls_handshakes_refused,
+              "tls_handshakes_refused_total",
+              counter,
+              "Client connections closed before their TLS handshake because there were too many of them.",
+              {}},
 };
 
 constexpr bool in_order() {

@@ -79,6 +79,7 @@ enum class Metric : uint8_t {
   http_limit_dry_run,           // route reject_reason
   connections_refused,          // (too many of one address)
   overload_shed,                // overload_reason
+  tls_handshakes_refused,       // (too many of one address, or in all)
   count_of_metrics,
 };
 

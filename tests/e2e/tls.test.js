@@ -146,6 +146,22 @@ return M`,
   assert.equal(plain.text, 'null');
 });
 
+test('handshakes are limited, of an address and in all, over all workers', async (scope) => {
+  const ca = await authority(scope);
+  const limits = '[client]\nlimits = { handshakes = "3/h", handshakes_total = "5/h" }';
+  const banyan = await startTls(scope, pair(await ca.issue('a.test')), { top: limits, workers: 3 });
+  const attempts = [];
+  for (const last of [1, 1, 1, 1, 2, 2, 2]) {
+    const options = { localAddress: `127.0.0.${last}` };
+    attempts.push(await connect(banyan.tlsPort, options).then(({ protocol }) => protocol, ({ code }) => code));
+  }
+  const ok = 'TLSv1.3';
+  const no = 'ECONNRESET';
+  assert.deepEqual(attempts, [ok, ok, ok, no, ok, ok, no]);
+  assert.match((await banyan.admin('/metrics')).text, /^banyan_tls_handshakes_refused_total 2$/m);
+  for (let i = 0; i < 6; i += 1) assert.equal((await fetch(banyan.url, { agent: false })).status, 200, 'plain');
+});
+
 test('certificates that change on the disk are taken without a reload being asked for', async (scope) => {
   const ca = await authority(scope);
   const old = await ca.issue('old', { names: ['old.test'] });
