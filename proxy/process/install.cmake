@@ -1,7 +1,12 @@
 # What `cmake --install` puts where: programs, manual, examples, systemd unit, logrotate file.
 include(GNUInstallDirs)
 set(BANYAN_BINARY ${CMAKE_INSTALL_FULL_BINDIR}/banyan)
-configure_file(${PROJECT_SOURCE_DIR}/conf/systemd/banyan.service ${CMAKE_CURRENT_BINARY_DIR}/banyan.service @ONLY)
+# The unit is one that systemd's own tools can read as it stands; only the folder of the program is ours to say.
+set(unit ${PROJECT_SOURCE_DIR}/conf/systemd/banyan.service)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${unit})
+file(READ ${unit} unit_text)
+string(REPLACE /usr/local/bin/banyan ${BANYAN_BINARY} unit_text "${unit_text}")
+file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/banyan.service "${unit_text}")
 configure_file(${PROJECT_SOURCE_DIR}/conf/logrotate/banyan ${CMAKE_CURRENT_BINARY_DIR}/logrotate @ONLY)
 
 install(TARGETS banyan banyanctl RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
