@@ -80,7 +80,7 @@ void BatchSession::begin() {
   Result<BatchRequest> request = parse_batch_request(body_, handler_.limits());
   if (!request.ok()) return refuse(request.error().status, request.error().message);
   stop_reading(State::fetching);
-  body_ = std::string();
+  std::string().swap(body_);
   keys = std::move(request->keys);
   read_at_ = handler_.services().loop.now();
   const BatchAnswer::Means means{call_, handler_.services().buffers.large, keys,

@@ -174,7 +174,7 @@ void WsReceiver::finish_message(std::string_view payload, Step& step) {
 }
 
 // Of a message that was handed out. A large buffer is not kept for the next, which may never come.
-void WsReceiver::forget() { text_ = std::string(); }
+void WsReceiver::forget() { std::string().swap(text_); }  // an assignment would keep the memory
 
 void WsReceiver::fail(WsClose code, std::string_view wrong, Step& step) {
   failed_ = true;

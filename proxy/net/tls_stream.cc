@@ -386,7 +386,7 @@ bool TlsStream::flush() {
     }
     sent_ += result.bytes;
   }
-  sealed_ = std::string();  // idle connections keep no buffer
+  std::string().swap(sealed_);  // idle connections keep no buffer; an assignment would
   sent_ = 0;
   return true;
 }
