@@ -22,6 +22,7 @@ bool is_good(const Result<net::FetchResponse>& result) {
 void speak_tls(const config::UpstreamTls& tls, const config::Server& server, net::FetchRequest& request) {
   request.verify = !tls.insecure;
   request.authorities = tls.ca.content;
+  request.revocations = tls.crl.content;
   request.certificate = tls.certificate.content;
   request.key = tls.key.content;
   if (tls.name.empty() || !request.unix_socket.empty()) return;

@@ -48,6 +48,7 @@ struct FetchRequest {
   size_t max_body = 64 * 1024 * 1024;  // bytes of the answer's body
   bool verify = true;                  // of https: the chain and the name
   std::string authorities = {};        // PEM; empty: the system's
+  std::string revocations = {};        // PEM, only with authorities; empty: none are looked at
   std::string certificate = {};        // our own and its chain, PEM; empty: none
   std::string key = {};                // of it
   // "host:port" to connect to in the place of the URL's, whose host then is only the name for SNI, for the

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "net/tls_context.h"
 
 namespace banyan::net {
 namespace {
@@ -89,9 +90,22 @@ void FetchExchange::set_tls() {
   set_text(CURLOPT_CAINFO_BLOB, request_.authorities);
   set_text(CURLOPT_SSLCERT_BLOB, request_.certificate);
   set_text(CURLOPT_SSLKEY_BLOB, request_.key);
+  // curl takes such a list only from a file, and does not know that a kept connection was checked by another.
+  if (!request_.revocations.empty()) {
+    set(CURLOPT_FRESH_CONNECT, 1L);
+    set(CURLOPT_FORBID_REUSE, 1L);
+    set(CURLOPT_SSL_CTX_FUNCTION, &FetchExchange::on_tls_context);
+    set(CURLOPT_SSL_CTX_DATA, this);
+  }
   if (request_.connect_to.empty()) return;
   append(connect_to_, "::" + request_.connect_to);  // whatever the URL's host and port
   set(CURLOPT_CONNECT_TO, connect_to_.get());
+}
+
+CURLcode FetchExchange::on_tls_context(CURL*, void* context, void* self) {
+  const std::string& text = static_cast<FetchExchange*>(self)->request_.revocations;
+  const Result<void> used = use_revocations(static_cast<ssl_ctx_st*>(context), {"crl", text});
+  return used ? CURLE_OK : CURLE_SSL_CRL_BADFILE;
 }
 
 size_t FetchExchange::on_header(char* data, size_t, size_t size, void* self) {

@@ -55,6 +55,7 @@ class FetchExchange {
   curl_off_t ask(CURLINFO what) const;
   Error error(int status, std::string_view type, bool nothing_sent, std::string_view why) const;
   Error error_of(CURLcode code) const;
+  static CURLcode on_tls_context(CURL*, void* context, void* self);
   static size_t on_header(char* data, size_t, size_t size, void* self);
   static size_t on_body(char* data, size_t, size_t size, void* self);
 

@@ -90,6 +90,10 @@ class TlsContext {
   std::vector<Certificate> certificates_;
 };
 
+// From now on the context believes no certificate that a list in `crl` (PEM) revokes, and no authority
+// without one. For contexts of others; ours do it by themselves.
+Result<void> use_revocations(ssl_ctx_st* context, const config::FileRef& crl);
+
 // The last session with one server, so that the next connection to it need not shake hands in full (RFC 8446
 // section 2.2). For connections of one context to one server only: the name is not checked again.
 class TlsSession {

@@ -4,6 +4,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
+#include "net/tls_context.h"
 #include "net/tls_error.h"
 
 namespace banyan::net {
@@ -104,7 +105,11 @@ Result<void> use_authorities(SSL_CTX* context, const config::FileRef& authoritie
   if (!chain) return chain.error();
   for (const OwnedX509& authority : *chain) X509_STORE_add_cert(store, authority.get());
   ERR_clear_error();
-  if (crl.empty()) return {};
+  return crl.empty() ? Result<void>() : use_revocations(context, crl);
+}
+
+Result<void> use_revocations(SSL_CTX* context, const config::FileRef& crl) {
+  X509_STORE* store = SSL_CTX_get_cert_store(context);
   OwnedBio text = open_text(crl);
   size_t count = 0;
   while (OwnedCrl list{PEM_read_bio_X509_CRL(text.get(), nullptr, nullptr, nullptr)}) {

@@ -141,6 +141,11 @@ return M`,
   assert.equal((await ask(own(alice))).text, '"CN=alice,O=Example"');
   await assert.rejects(ask({}));
   await assert.rejects(ask(own(mallory)));
+  const list = await ca.revoke('list', alice);
+  const listed = `${server}, verify = "required", ca = "${ca.cert}", crl = "${list}"`;
+  await banyan.reconfigure(banyan.text(listed));
+  assert.equal((await ask(own(await ca.issue('bob')))).text, '"CN=bob"');
+  await assert.rejects(ask(own(alice)), /alert|revoked/);
   // The plain listener, where anybody could claim to be anybody.
   const plain = await fetch(banyan.url, { headers: { 'X-Client-Subject': 'CN=root' } });
   assert.equal(plain.text, 'null');

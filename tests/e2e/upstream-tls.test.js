@@ -102,7 +102,8 @@ test('sessions are resumed', async (scope) => {
 test('probes speak the same TLS', async (scope) => {
   const { ca } = await authority(scope);
   const mutual = { requestCert: true, rejectUnauthorized: true, ca: fs.readFileSync(ca.cert) };
-  const server = await serveHttps(scope, await ca.issue('app', { names: ['app.test'] }), mutual);
+  const certificate = await ca.issue('app', { names: ['app.test'] });
+  const server = await serveHttps(scope, certificate, mutual);
   const gateway = await ca.issue('gateway');
   const health = 'health = { path = "/", interval = "100ms", timeout = "100ms", fall = 1, rise = 1 }';
   const own = `certificate = "${gateway.cert}", key = "${gateway.key}"`;
@@ -112,6 +113,13 @@ test('probes speak the same TLS', async (scope) => {
   await until(async () => (await state()) === 'healthy', 'a good probe');
   await banyan.reconfigure(app(server, keys('')));
   await until(async () => (await state()) === 'unhealthy', 'a probe without the certificate');
+  const others = await ca.revoke('others', gateway);
+  await banyan.reconfigure(app(server, keys(`, ${own}, crl = "${others}"`)));
+  await until(async () => (await state()) === 'healthy', 'a list on which the server is not');
+  const list = await ca.revoke('list', certificate);
+  await banyan.reconfigure(app(server, keys(`, ${own}, crl = "${list}"`)));
+  await until(async () => (await state()) === 'unhealthy', 'a server whose certificate is revoked');
+  await until(() => /is unhealthy: .*revoked/.test(banyan.errorLog()), 'why');
 });
 
 test('a server that does not speak TLS, and one that does not speak at all', async (scope) => {

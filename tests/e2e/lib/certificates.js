@@ -46,6 +46,19 @@ class Authority {
     await openssl('x509', '-req', '-in', request, ...signer, '-extfile', extensions, '-out', cert);
     return { cert, key, name };
   }
+
+  // A list, in the file of that name, that revokes these certificates.
+  async revoke(name, ...certificates) {
+    const file = (end) => path.join(this.folder, `${name}.${end}`);
+    const [settings, index, list] = ['cnf', 'index', 'crl'].map(file);
+    const keys = `database = ${index}\ndefault_md = sha256\ndefault_crl_days = 30\n`;
+    fs.writeFileSync(settings, `[ca]\ndefault_ca = own\n[own]\n${keys}`);
+    fs.writeFileSync(index, '');
+    const as = ['-config', settings, '-keyfile', this.key, '-cert', this.cert];
+    for (const { cert } of certificates) await openssl('ca', ...as, '-revoke', cert);
+    await openssl('ca', ...as, '-gencrl', '-out', list);
+    return list;
+  }
 }
 
 export function makeAuthority(folder, name) {
