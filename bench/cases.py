@@ -13,6 +13,7 @@ class Case:
     connections: int = 32
     latency: bool = False  # also with arrivals at a fixed rate
     idle: int = 0  # connections that are open beside the load
+    warm_up: float = 0  # seconds, if it takes longer than usual
     without: tuple = ()  # who cannot do it
 
 
@@ -33,7 +34,7 @@ CASES = (
     Case("TLS full handshake", tls=True, options=("--close",), without=NO_TLS),
     Case("TLS resumed", tls=True, options=("--close", "--resume"), without=NO_TLS),
     Case(f"{IDLE:,} idle beside", idle=IDLE, without=NO_TLS),
-    Case("10,000 routes", "/r/@/item", "routes", ("--variants", "10000")),
+    Case("10,000 routes", "/r/@/item", "routes", ("--variants", "10000"), warm_up=4),  # each once
     Case("everything on", setup="everything", options=USERS, latency=True),
     Case("native, Node behind", "/native", "native", latency=True),
 )

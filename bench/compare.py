@@ -67,7 +67,8 @@ class House:
 def measure(house, loads, case, name, rate, arguments):
     """One contender in one case: CPU in a closed loop and, when there is a rate, latency in an open one."""
     def loaded():
-        return measuring.closed_loop(loads, case, contender, arguments.seconds, arguments.warm_up)
+        warm_up = max(case.warm_up, arguments.warm_up)
+        return measuring.closed_loop(loads, case, contender, arguments.seconds, warm_up)
 
     if case.idle:
         contender = house.make(name, case.setup)  # memory that was given back once would not grow again

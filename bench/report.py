@@ -55,9 +55,9 @@ def as_text(results):
     lines = []
     for name, case in results["cases"].items():
         lines.append(f"\n{heading(name, case)}\n")
-        lines.append(f"{'':10}" + "".join(f"{title:>{19 if key == 'ratio' else 11}}" for key, title, _ in COLUMNS))
+        lines.append(f"{'':10}" + "".join(f"{title:>{22 if key == 'ratio' else 11}}" for key, title, _ in COLUMNS))
         for contender, *cells in rows(case):
-            lines.append(f"{contender:10}" + "".join(f"{text:>{19 if key == 'ratio' else 11}}"
+            lines.append(f"{contender:10}" + "".join(f"{text:>{22 if key == 'ratio' else 11}}"
                                                      for text, (key, _, _) in zip(cells, COLUMNS)))
     return "\n".join(lines)
 
