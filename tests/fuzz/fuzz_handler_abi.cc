@@ -20,7 +20,8 @@ struct Plugin {
   Input* input = nullptr;
   banyan_call* call = nullptr;
   std::vector<banyan_waker*> wakers;
-  bool ended = false;   // end() or fail() was called
+  bool responded = false;
+  bool ended = false;   // end() after respond(), or fail(), was called
   bool inside = false;  // one of its functions is running
   int sessions = 0;
 };
@@ -50,11 +51,12 @@ void say(Input& input, uint8_t order) {
         fields[i].value = text(input.sized_text());
       }
       const int status = static_cast<int16_t>(input.word());
-      host.respond(call, status, fields.data(), count, static_cast<int16_t>(input.word()));
+      plugin.responded |=
+          host.respond(call, status, fields.data(), count, static_cast<int16_t>(input.word())) == 0;
       break;
     }
     case 1:
-      host.respond(call, 200, nullptr, 0, -1);
+      plugin.responded |= host.respond(call, 200, nullptr, 0, -1) == 0;
       break;
     case 2:
       host.write(call, text(input.sized_text()));
@@ -64,7 +66,7 @@ void say(Input& input, uint8_t order) {
       break;
     case 4:
       host.end(call);
-      plugin.ended = true;
+      plugin.ended |= plugin.responded;
       break;
     case 5:
       host.fail(call, static_cast<int16_t>(input.word()), text(input.sized_text()));
@@ -131,7 +133,7 @@ void* create(const banyan_host* host, banyan_setup* setup) {
 void* open(void*, banyan_call* call) {
   Inside inside;
   plugin.call = call;
-  plugin.ended = false;
+  plugin.responded = plugin.ended = false;
   act();
   // Null may only be said when it has ended; also when it has not, which is the plug-in's mistake.
   if (plugin.input->byte() % 4 == 0) return nullptr;
