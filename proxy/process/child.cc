@@ -238,6 +238,9 @@ void Child::on_second() {
   auto lag = std::chrono::duration_cast<std::chrono::microseconds>(workplace_.loop().take_longest_turn());
   slot().loop_lag.store(static_cast<uint64_t>(lag.count()), std::memory_order_relaxed);
   slot().beat.fetch_add(1, std::memory_order_relaxed);
+  if (const uint64_t lost = logs_.take_lost(); lost > 0) {
+    workplace_.counters().counter(shm::Metric::log_lines_dropped).add(lost);
+  }
   role_->on_second();
   second_.start(std::chrono::seconds(1));
 }

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 
 #include "base/result.h"
 #include "event/deferred.h"
@@ -46,6 +47,8 @@ class LogFile {
   const std::string& path() const { return path_; }
   // Lines that were lost because the disk did not take them.
   uint64_t lost() const { return lost_; }
+  // Those of them since the last call.
+  uint64_t take_lost() { return lost_ - std::exchange(lost_taken_, lost_); }
 
  private:
   struct Batch;
@@ -68,6 +71,7 @@ class LogFile {
   event::Deferred soon_;
   uint64_t lost_ = 0;
   uint64_t lost_reported_ = 0;
+  uint64_t lost_taken_ = 0;
   bool failing_ = false;
 };
 

@@ -46,6 +46,12 @@ void LogFiles::flush() {
   for (auto& [path, file] : files_) file->flush();
 }
 
+uint64_t LogFiles::take_lost() {
+  uint64_t lost = 0;
+  for (auto& [path, file] : files_) lost += file->take_lost();
+  return lost;
+}
+
 // Every line of the error log is urgent: whoever watches it is looking for trouble, now.
 void LogFiles::on_line(void* self, std::string_view line) { static_cast<LogFile*>(self)->write(line, true); }
 

@@ -36,6 +36,8 @@ class LogFiles {
   // are closed.
   void use(const config::Log& log);
   void flush();
+  // Lines of all files that were lost since the last call.
+  uint64_t take_lost();
 
  private:
   static void on_line(void* self, std::string_view line);

@@ -1,0 +1,92 @@
+// What the machine runs out of, and what it does wrong: no request that could be answered fails for it.
+
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { program, start, startInFrontOf } from './lib/banyan.js';
+import { fetch, load } from './lib/client.js';
+import { connect } from './lib/raw.js';
+import { record } from './lib/recorder.js';
+import { serveHttp } from './lib/servers.js';
+import { test } from './lib/test.js';
+import { until } from './lib/wait.js';
+
+const reply = '[[route]]\npath = "/*"\nreply = { status = 200, body = "hi" }\n';
+const get = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
+const metric = async (banyan, name) => {
+  const [, value] = new RegExp(`^${name} (\\d+)$`, 'm').exec((await banyan.admin('/metrics')).text) ?? [];
+  return Number(value ?? 0);
+};
+
+test('a full disk under the access log: lines are lost and counted, requests are not', async (scope) => {
+  const prepare = (folder) => fs.symlinkSync('/dev/full', path.join(folder, 'access.log'));
+  const banyan = await start(scope, reply, { prepare });
+  const traffic = load(banyan.url, { connections: 4 });
+  await until(async () => (await metric(banyan, 'banyan_log_lines_dropped_total')) > 10, 'lost lines', 20_000);
+  const { sent, failures } = await traffic.stop();
+  assert.deepEqual(failures, []);
+  assert.ok(sent > 10);
+  assert.match(banyan.errorLog(), /cannot write to .*access\.log: lines are being lost/);
+  // There is room again: the log is opened anew.
+  fs.rmSync(path.join(banyan.folder, 'access.log'));
+  assert.equal((await banyan.order('reopen')).code, 0);
+  await fetch(`${banyan.url}/after`);
+  await banyan.logged(({ uri }) => uri === '/after');
+});
+
+// A program that has so few descriptors.
+const poor = (limit) => ({
+  program: 'poor',
+  prepare: (folder) =>
+    fs.writeFileSync(path.join(folder, 'poor'), `#!/bin/sh\nulimit -n ${limit}\nexec ${program} "$@"\n`, {
+      mode: 0o755,
+    }),
+});
+
+test('too few descriptors: 503 with Retry-After before that, and all is well afterwards', async (scope) => {
+  const banyan = await start(scope, reply, { workers: 1, ...poor(100), top: 'worker_connections = 1000' });
+  const open = [];
+  const first = await connect(scope, banyan.port);
+  // Those for whom there is no place are refused, quickly.
+  for (let i = 0; i < 150; i += 1) {
+    const client = await connect(scope, banyan.port).catch(() => undefined);
+    if (client) open.push(client);
+  }
+  const answer = async () => {
+    await first.write(get);
+    return first.response();
+  };
+  const shed = await until(async () => {
+    const response = await answer();
+    return response.status === 503 && response;
+  }, 'the first to be told', 20_000);
+  assert.ok(Number(shed.get('retry-after')) >= 1);
+  assert.ok((await metric(banyan, 'banyan_overload_shed_total{reason="descriptors"}')) > 0);
+  for (const client of open) client.close();
+  await until(async () => (await fetch(banyan.url, { agent: false })).status === 200, 'a new client', 20_000);
+  for (let i = 0; i < 20; i += 1) assert.equal((await fetch(banyan.url, { agent: false })).status, 200);
+  assert.equal(banyan.workers().length, 1);
+});
+
+test('a server that drips is cut off at the deadline, in its head or in its body', async (scope) => {
+  const timers = [];
+  scope.after(() => timers.forEach(clearInterval));
+  const drip = (connection, text) => {
+    let at = 0;
+    timers.push(setInterval(() => at < text.length && connection.write(text[at++]), 20));
+  };
+  const head = await record(scope, {
+    onRequest: (request, connection) => drip(connection, `HTTP/1.1 200 OK\r\nX: ${'x'.repeat(5000)}`),
+  });
+  const banyan = await startInFrontOf(scope, head.address, { route: 'deadline = "700ms"' });
+  const began = performance.now();
+  assert.equal((await fetch(banyan.url, { method: 'POST', body: 'x' })).status, 504);
+  assert.ok(performance.now() - began < 5000);
+  const body = await serveHttp(scope, (request, response) => {
+    response.writeHead(200, { 'Content-Length': 5000 });
+    drip(response, 'x'.repeat(5000));
+  });
+  const second = await startInFrontOf(scope, body.host, { route: 'deadline = "700ms"' });
+  await assert.rejects(fetch(second.url), /aborted|cut off|ECONNRESET/);
+  assert.equal(second.workers().length, 2);
+});
