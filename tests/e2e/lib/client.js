@@ -56,7 +56,7 @@ export const curl = (...args) => run('curl', ['-sS', '--max-time', '30', ...args
 // Requests in a loop on that many keep-alive connections, until stop(). stop() resolves to {sent, failures}:
 // every answer for which accept(response) is false, and every error.
 export function load(url, { connections = 4, accept = ({ status }) => status === 200, ...options } = {}) {
-  const agent = new http.Agent({ keepAlive: true, maxSockets: connections });
+  const agent = new http.Agent({ keepAlive: true, maxSockets: connections, maxFreeSockets: connections });
   const result = { sent: 0, failures: [] };
   let stopping = false;
   const loop = async () => {
