@@ -26,8 +26,11 @@ async function startAll(scope, options = {}) {
 limits = { keepalive_requests = 0 }
 [upstream.plain]
 servers = ["${plain.host}"]
+limits = { connections = 5000 }
+keepalive = { connections = 2000 }
 [upstream.live]
 servers = ["${live.host}"]
+limits = { connections = 5000 }
 [[listener]]
 address = "127.0.0.1:${tlsPort}"
 tls = { certificate = "${cert}", key = "${key}" }

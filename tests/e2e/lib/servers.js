@@ -12,7 +12,7 @@ export async function serve(scope, server) {
   });
   await new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(0, '127.0.0.1', resolve);
+    server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, resolve); // a thousand clients may come at once
   });
   scope.after(() => {
     const closed = new Promise((resolve) => {
