@@ -22,6 +22,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
 from batch import Program
 from machine import LOAD_CORE, PROXY_CORE, ROOT, children, cpu_seconds, free_port, wait_for
@@ -83,7 +84,10 @@ class Configured:
         self.process = subprocess.Popen(["taskset", "-c", PROXY_CORE, *command, "-c", str(file)],
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_for(port, self.process)
-        self.pids = children(self.process.pid)
+
+    @property
+    def pids(self):
+        return children(self.process.pid)
 
     def stop(self):
         self.process.terminate()
@@ -115,10 +119,19 @@ def private_bytes(pids):
     return total
 
 
+def settled_bytes(hub):
+    """Once it does not change any more: processes that were forked a moment ago share much with each other."""
+    last, now = None, private_bytes(hub.pids)
+    while now != last:
+        time.sleep(0.3)
+        last, now = now, private_bytes(hub.pids)
+    return now
+
+
 def measure(start, load, clients, rate, seconds):
     hub = start()
     try:
-        empty = private_bytes(hub.pids)
+        empty = settled_bytes(hub)
         host, port = hub.address.split(":")
         client = subprocess.Popen(
             ["taskset", "-c", LOAD_CORE, str(load), host, port, "/live/bench", str(clients), str(rate), str(seconds),

@@ -154,7 +154,7 @@ test('nothing grows', { timeout: (seconds + 90) * 1000 }, async (scope) => {
   const told = JSON.stringify({ counts, reloads, first: samples[0], last: samples.at(-1), early, late });
   if (process.env.SOAK_SECONDS) console.log(told);
   assert.deepEqual(grown, [], told);
-  assert.ok(late < early * 3 + 20, `requests take ${late} ms more than the backend, after ${early} ms; ${told}`);
+  assert.ok(late < early * 3 + 50, `requests take ${late} ms more than the backend, after ${early} ms; ${told}`);
   for (const [kind, { good, bad }] of Object.entries(counts)) {
     assert.ok(good > 0 && bad < good / 5 + 10, `${kind}: ${good} good, ${bad} bad; ${told}`);
   }
