@@ -6,6 +6,7 @@
 
 #include "lua/memory.h"
 #include "lua/source_scan.h"
+#include "support/log_capture.h"
 #include "unit/lua/request.h"
 
 namespace banyan::lua {
@@ -19,6 +20,7 @@ Limits small_limits() {
 }
 
 void try_script(const std::string& source) {
+  support::LogCapture log;
   find_target_literals(source);
   auto script = Script::load("fuzz.lua", source, small_limits(), targets());
   if (!script) {

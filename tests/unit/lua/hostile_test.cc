@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "support/log_capture.h"
 #include "unit/lua/request.h"
 
 #if defined(__has_feature)
@@ -52,6 +53,7 @@ std::string wrap(std::string_view body) {
 class HostileScript : public ::testing::TestWithParam<Hostile> {};
 
 TEST_P(HostileScript, IsStoppedAndTheNextCallIsFine) {
+  support::LogCapture log;
   auto script = make_script(wrap(GetParam().body));
   ASSERT_TRUE(script) << load_error(wrap(GetParam().body));
   // The best of three: caches and a busy neighbour make the first one slower.
@@ -307,22 +309,27 @@ TEST(HostileLimits, AreNamed) {
 
 // Between calls the script's state stays, so a script could prepare an attack in small legal steps.
 TEST(HostileLimits, PreparedOverManyCalls) {
-  auto script = make_script(R"lua(
+  // The best of three, as above; of each, the worst call counts.
+  double best = 1e9;
+  for (int run = 0; run < 3; ++run) {
+    auto script = make_script(R"lua(
 local kept, n, m = {}, 0, (2^15 - 1) * (2^16 - 1) | 0
 return { route = function(req)
   for i = 1, 500 do n = n + 1 kept[n * m] = true end
   return { side = 'native' }
 end })lua");
-  ASSERT_TRUE(script);
-  double worst = 0;
-  bool refused = false;
-  for (int i = 0; i < 60 && !script->is_set_aside(); ++i) {
-    double started = milliseconds();
-    refused |= script->route(Request()).failure == Failure::memory;
-    worst = std::max(worst, milliseconds() - started);
+    ASSERT_TRUE(script);
+    double worst = 0;
+    bool refused = false;
+    for (int i = 0; i < 60 && !script->is_set_aside(); ++i) {
+      double started = milliseconds();
+      refused |= script->route(Request()).failure == Failure::memory;
+      worst = std::max(worst, milliseconds() - started);
+    }
+    EXPECT_TRUE(refused);
+    best = std::min(best, worst);
   }
-  EXPECT_TRUE(refused);
-  EXPECT_LT(worst, kBound);
+  EXPECT_LT(best, kBound);
 }
 
 }  // namespace

@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "base/log.h"
+#include "support/log_capture.h"
 #include "support/source_root.h"
 #include "unit/lua/request.h"
 
@@ -24,17 +24,6 @@ function M.route(req)
 end
 return M
 )lua";
-
-// Keeps what is logged while it lives.
-class LogCapture {
- public:
-  LogCapture() {
-    log::set_sink([](void* self, std::string_view line) { static_cast<LogCapture*>(self)->text += line; },
-                  this);
-  }
-  ~LogCapture() { log::set_sink(nullptr, nullptr); }
-  std::string text;
-};
 
 size_t count(std::string_view text, std::string_view part) {
   size_t found = 0;
@@ -250,14 +239,17 @@ return { route = function(req) return { target = "upstream.node" } end }
 }
 
 TEST(ScriptLoad, EndlessLoadingIsStopped) {
-  EXPECT_THAT(load_error("while true do end"), HasSubstr("routes.lua:1: still running after 40 ms"));
+  // Which of the two limits comes first depends on the processor.
+  EXPECT_THAT(load_error("while true do end"),
+              ::testing::AnyOf("routes.lua:1: still running after 40 ms",
+                               "routes.lua:1: more than 10000000 instructions"));
   EXPECT_THAT(load_error("local t = {} for i = 1, 1e9 do t[i] = {} end"),
               ::testing::AnyOf(HasSubstr("out of memory"), HasSubstr("still running")));
 }
 
 TEST(ScriptLoad, LargeAllowListIsFine) {
   std::string source = "local users = {\n";
-  for (int i = 0; i < 20'000; ++i) source += "[\"user-" + std::to_string(i * 7919) + "\"]=true,\n";
+  for (int i = 0; i < 5'000; ++i) source += "[\"user-" + std::to_string(i * 7919) + "\"]=true,\n";
   source +=
       "}\nreturn { route = function(req) if users[req.headers['x-user']] then return { side = 'native' } end "
       "end }";
@@ -292,7 +284,7 @@ TEST(Script, ErrorValuesOfAllTypes) {
 }
 
 TEST(Script, FiveFailuresInARowSetItAside) {
-  LogCapture log;
+  support::LogCapture log;
   auto script = make_script("return { route = function(req) error('broken') end }");
   ASSERT_TRUE(script);
   for (int i = 0; i < Script::kFailuresInARow; ++i) {
@@ -309,8 +301,8 @@ TEST(Script, FiveFailuresInARowSetItAside) {
   EXPECT_EQ(stats.calls[static_cast<size_t>(Failure::runtime)], 5u);
   EXPECT_EQ(stats.calls[static_cast<size_t>(Failure::set_aside)], 2u);
   EXPECT_EQ(stats.memory, 0u);
-  EXPECT_EQ(count(log.text, "set aside after repeated failures"), 1u);
-  EXPECT_EQ(count(log.text, "broken"), 1u) << log.text;
+  EXPECT_EQ(count(log.text(), "set aside after repeated failures"), 1u);
+  EXPECT_EQ(count(log.text(), "broken"), 1u) << log.text();
 }
 
 TEST(Script, ASuccessEndsTheRow) {
@@ -335,6 +327,7 @@ TEST(Script, PassedLimitsAddUp) {
 
 TEST(Script, RareLimitsDoNotSetAside) {
   Limits limits;
+  limits.wall = std::chrono::seconds(1);
   limits.instructions = 10'000;
   auto script = make_script(
       "return { route = function(req) if req.path == '/slow' then while true do end end end }", limits);

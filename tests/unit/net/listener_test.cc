@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "net/listen_socket.h"
+#include "support/log_capture.h"
 #include "unit/net/sockets.h"
 
 namespace banyan::net {
@@ -105,7 +106,7 @@ class NoDescriptors {
 
 TEST_F(ListenerTest, WithoutDescriptorsRestsAndThenGoesOn) {
   BANYAN_NEEDS_PLAIN_BUILD();
-  LogCatcher log;
+  support::LogCapture log;
   Listener listener(loop_, fd_.get(), "127.0.0.1:1", guests_, {.rest = Millis(20)});
   ASSERT_TRUE(listener.resume());
   OwnedFd client = connect();
@@ -120,7 +121,7 @@ TEST_F(ListenerTest, WithoutDescriptorsRestsAndThenGoesOn) {
 
 TEST_F(ListenerTest, WhoeverWaitsForLongIsRefusedWithTheReserve) {
   BANYAN_NEEDS_PLAIN_BUILD();
-  LogCatcher log;
+  support::LogCapture log;
   Listener listener(loop_, fd_.get(), "127.0.0.1:1", guests_, {.rest = Millis(5)});
   ASSERT_TRUE(listener.resume());
   std::vector<OwnedFd> clients;

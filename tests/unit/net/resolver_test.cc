@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "event/thread_pool.h"
+#include "support/log_capture.h"
 #include "unit/net/sockets.h"
 
 namespace banyan::net {
@@ -77,7 +78,7 @@ class ResolverTest : public testing::Test {
   }
 
   FakeDns dns_;  // outlives the pool's threads
-  LogCatcher log_;
+  support::LogCapture log_;
   event::Loop loop_;
   event::ThreadPool pool_{loop_, 2};
 };

@@ -13,7 +13,6 @@
 #include <string_view>
 #include <utility>
 
-#include "base/log.h"
 #include "event/loop.h"
 #include "event/timer.h"
 
@@ -113,20 +112,5 @@ bool run_until(event::Loop& loop, Done done, Millis limit = Millis(10'000)) {
   }
   return true;
 }
-
-// Keeps what is logged while it lives.
-class LogCatcher {
- public:
-  LogCatcher() { log::set_sink(&LogCatcher::keep, this); }
-  ~LogCatcher() { log::set_sink(nullptr, nullptr); }
-  LogCatcher(const LogCatcher&) = delete;
-  LogCatcher& operator=(const LogCatcher&) = delete;
-  const std::string& text() const { return text_; }
-  bool has(std::string_view words) const { return text_.find(words) != std::string::npos; }
-
- private:
-  static void keep(void* self, std::string_view line) { static_cast<LogCatcher*>(self)->text_ += line; }
-  std::string text_;
-};
 
 }  // namespace banyan::net
