@@ -20,8 +20,6 @@ fuzz_seconds=${FUZZ_SECONDS:-4}
 
 # Objects are found again in another checkout and after a clean.
 export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1 CCACHE_SLOPPINESS=pch_defines,time_macros
-# Unit tests print what fails, not what passes.
-export GTEST_BRIEF=1
 
 say() { printf '\n\033[1m== %s (%ds)\033[0m\n' "$*" "$SECONDS"; }
 
