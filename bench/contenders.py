@@ -2,7 +2,7 @@
 
 A setup is a way to be configured: "plain" (forwards all, with and without TLS), "routes" (10,000 of them),
 "everything" (rollout, rules, access log, metrics), "native" (the answer is made in process, or by a Node service
-behind). Not everybody has all of them.
+behind), "scaling" (so many of everything as it is asked for). Not everybody has all of them.
 """
 import os
 import pathlib
@@ -11,10 +11,11 @@ import resource
 import shutil
 import subprocess
 
-from machine import LOAD_CORE, PROXY_CORE, ROOT, children, free_port, start, wait_for
+from machine import LOAD_CORE, PROXY_CORE, ROOT, children, free_port, start, wait_for, wait_until_idle
 
 PEERS = ROOT / "bench/peers"
-ROUTES = 10_000
+# What a configuration may repeat, between two of these words as @ROUTES@, and how often if nothing else is said.
+SIZES = {"ROUTES": 10_000, "EXACT": 0, "PREFIXES": 0, "ROLLOUTS": 0, "SERVERS": 1}
 NAMES = ("nginx", "haproxy", "h2o", "caddy", "node", "relay", "banyan")
 
 CONFIGURATIONS = {
@@ -22,6 +23,7 @@ CONFIGURATIONS = {
     ("nginx", "native"): "nginx.conf",
     ("nginx", "routes"): "nginx-routes.conf",
     ("nginx", "everything"): "nginx-everything.conf",
+    ("nginx", "scaling"): "nginx-scaling.conf",
     ("haproxy", "plain"): "haproxy.cfg",
     ("haproxy", "routes"): "haproxy-routes.cfg",
     ("haproxy", "everything"): "haproxy-everything.cfg",
@@ -34,6 +36,7 @@ CONFIGURATIONS = {
     ("banyan", "native"): "banyan.toml",
     ("banyan", "routes"): "banyan-routes.toml",
     ("banyan", "everything"): "banyan-everything.toml",
+    ("banyan", "scaling"): "banyan-scaling.toml",
 }
 
 
@@ -66,23 +69,25 @@ def command_of(name, file, folder, ports, tools):
 
 def fill(text, values):
     def repeat(match):
-        return "".join(match.group(1).replace("@NUMBER@", str(i)) for i in range(ROUTES))
+        return "".join(match.group(2).replace("@NUMBER@", str(i)) for i in range(values[match.group(1)]))
 
-    text = re.sub(r"@ROUTES@(.*?)@ROUTES@", repeat, text, flags=re.DOTALL)
+    text = re.sub(rf"@({'|'.join(SIZES)})@(.*?)@\1@", repeat, text, flags=re.DOTALL)
     return re.sub(r"@([A-Z_]+)@", lambda match: str(values[match.group(1)]), text)
 
 
 class Backend:
     """The server behind everybody, on the core of the load."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, servers=0):
+        """`servers`: at so many addresses, 127.0.1.0 and on, beside 127.0.0.1."""
         self.folder = folder
         (folder / "www").mkdir(parents=True)
         for name, size in (("1k", 1 << 10), ("64k", 64 << 10), ("10m", 10 << 20)):
             (folder / "www" / name).write_bytes(b"k" * size)
         self.port = free_port()
         file = folder / "backend.conf"
-        file.write_text(fill((PEERS / "backend.conf").read_text(), {"DIR": folder, "PORT": self.port}))
+        values = {"DIR": folder, "PORT": self.port, "SERVERS": servers}
+        file.write_text(fill((PEERS / "backend.conf").read_text(), values))
         self.process = start(["nginx", "-c", str(file), "-p", str(folder), "-e", str(folder / "start.log")],
                              LOAD_CORE, self.port, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
@@ -102,10 +107,11 @@ def stop_all(processes):
 
 
 class Contender:
-    """One that runs, in one setup."""
+    """One that runs, in one setup. `values` are further ones of its configuration, as SIZES."""
 
-    def __init__(self, name, setup, folder, backend, certificates, tools):
-        self.name, self.setup = name, setup
+    def __init__(self, name, setup, folder, backend, certificates, tools, cores=PROXY_CORE, values=None):
+        self.name, self.setup, self.cores = name, setup, cores
+        self.values = {**SIZES, **(values or {})}
         folder.mkdir(parents=True)
         self.processes = []
         self.ports = {"PORT": free_port(), "TLS_PORT": free_port(), "BACKEND": backend.port}
@@ -119,7 +125,7 @@ class Contender:
         self._start(command, self.ports["PORT"], environment)
 
     def _start(self, command, port, environment):
-        process = subprocess.Popen(["taskset", "-c", PROXY_CORE, *command], stdin=subprocess.DEVNULL, stdout=self.output,
+        process = subprocess.Popen(["taskset", "-c", self.cores, *command], stdin=subprocess.DEVNULL, stdout=self.output,
                                    stderr=self.output, env={**os.environ, **environment})
         self.processes.append(process)
         wait_for(port, process)
@@ -136,9 +142,9 @@ class Contender:
             return ""
         if self.name == "node":
             return str(PEERS / template)
-        (folder / "routes.map").write_text("".join(f"/r/{i}/item back\n" for i in range(ROUTES)))
+        (folder / "routes.map").write_text("".join(f"/r/{i}/item back\n" for i in range(self.values["ROUTES"])))
         (folder / "beta.map").write_text("1 native\n")
-        values = {**self.ports, **certificates, "DIR": folder, "PEERS": PEERS, "REPLY": "k" * 1024,
+        values = {**self.values, **self.ports, **certificates, "DIR": folder, "PEERS": PEERS, "REPLY": "k" * 1024,
                   "MAXCONN": resource.getrlimit(resource.RLIMIT_NOFILE)[0] * 19 // 40,
                   "MODULES": find_folder("usr/lib/nginx/modules/ngx_http_lua_module.so", "usr").parent,
                   "LUA_PATH": find_folder("usr/share/lua/5.1/resty/core", "usr").parent.parent}
@@ -148,6 +154,10 @@ class Contender:
 
     def pids(self):
         return [pid for process in self.processes for pid in children(process.pid)]
+
+    def wait_until_idle(self):
+        for process in self.processes:
+            wait_until_idle(process)
 
     def stop(self):
         stop_all(self.processes)

@@ -56,6 +56,18 @@ def cpu_seconds(pids):
     return total / 1e9
 
 
+def wait_until_idle(process):
+    """It and its children: what they do once, after they listen, must not count."""
+    limit, last = time.monotonic() + 60, None
+    while time.monotonic() < limit:
+        now = cpu_seconds(children(process.pid))
+        if last is not None and now - last < 0.002:
+            return
+        last = now
+        time.sleep(0.2)
+    raise RuntimeError(f"{process.args[3]} does not come to rest")
+
+
 def memory(pids, key):
     """Bytes that smaps_rollup counts under this key: "Pss", "Pss_Anon"."""
     total = 0

@@ -3,6 +3,10 @@
 # Prints a table; results.json and results.svg go to .cache/bench/. See bench/README.md.
 #
 # usage: bench/run.sh [--rounds N] [--seconds N] [--quick] [--only CASE] [--who NAME ...] [--markdown] [--banyan FILE]
+#        bench/run.sh scaling [--rounds N] [--seconds N] [--only AXIS] [--banyan FILE]
+#
+# With the word scaling: what a request costs in Banyan and in nginx when there are more connections, routes, rollouts,
+# servers, fields or workers; scaling.json and scaling.svg.
 #
 # Needs the release build (build/banyan), python3 and Node. Debian packages that are not installed are unpacked into
 # .cache/bench/peers, without root and without starting their services. Everything listens on 127.0.0.1, on ports the
@@ -33,4 +37,9 @@ ulimit -n 65536 2>/dev/null || ulimit -n "$(ulimit -Hn)"
 
 [[ -e build/build.ninja ]] || { echo "bench: no release build: cmake --preset release && cmake --build --preset release" >&2; exit 1; }
 cmake --build build --target bench_load bench_relay >&2
-exec python3 bench/compare.py "$@"
+program=compare
+if [[ ${1:-} == scaling ]]; then
+  program=scaling
+  shift
+fi
+exec python3 "bench/$program.py" "$@"

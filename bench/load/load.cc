@@ -32,7 +32,8 @@ Load::Load(const Settings& settings)
   if (settings.tls) tls_ = std::make_unique<TlsClient>(settings.resume);
 }
 
-void Load::hold() {
+void Load::open_all() {
+  opening_ = true;
   count_from_ = now_us();
   for (size_t i = 0; i < clients_.size(); ++i) {
     connect(i);
@@ -41,21 +42,17 @@ void Load::hold() {
     while (i + 1 - report_.requests > 100) look(now_us() + 10'000);
   }
   while (report_.requests < clients_.size()) look(now_us() + 10'000);
+  opening_ = false;
 }
 
 Report Load::run(void (*begin)()) {
+  if (settings_.under_way > 0) open_all();
+  report_ = {};
   const int64_t began = now_us();
   count_from_ = began + microseconds_of(settings_.warm_up);
   plan_end_ = count_from_ + microseconds_of(settings_.seconds);
   next_arrival_ = static_cast<double>(began);
-  for (size_t i = 0; i < clients_.size(); ++i) {
-    connect(i);
-    if (settings_.rate > 0) {
-      free_.push_back(i);
-    } else {
-      start(i, began);
-    }
-  }
+  start_all(began);
   while (now_us() < count_from_) look(count_from_);
   count_from_ = now_us();
   begin();
@@ -66,6 +63,19 @@ Report Load::run(void (*begin)()) {
     report_.broken += unanswered_;
   }
   return std::move(report_);
+}
+
+void Load::start_all(int64_t now) {
+  for (size_t i = 0; i < settings_.under_way; ++i) start_in_turn(now);
+  if (settings_.under_way > 0) return;
+  for (size_t i = 0; i < clients_.size(); ++i) {
+    connect(i);
+    if (settings_.rate > 0) {
+      free_.push_back(i);
+    } else {
+      start(i, now);
+    }
+  }
 }
 
 void Load::connect(size_t number) {
@@ -86,6 +96,14 @@ void Load::start(size_t number, int64_t planned) {
   client.to_send = requests_.next();
   client.awaited = settings_.pipeline;
   write(client);
+}
+
+// On the next connection that is free; one is, as fewer are under way.
+void Load::start_in_turn(int64_t now) {
+  do {
+    turn_ = (turn_ + 1) % clients_.size();
+  } while (clients_[turn_].awaited > 0);
+  start(turn_, now);
 }
 
 void Load::look(int64_t until) {
@@ -169,12 +187,13 @@ void Load::read(size_t number) {
 
 void Load::on_answered(size_t number, int64_t now) {
   Client& client = clients_[number];
-  if (settings_.hold) return;
+  if (opening_) return;
   if (now >= count_from_ && !client.handshake_counted) {
     client.handshake_counted = true;
     report_.resumed += client.wire->resumed() ? 1 : 0;
   }
   if (settings_.close) connect(number);
+  if (settings_.under_way > 0) return start_in_turn(now);
   if (settings_.rate == 0) return start(number, now);
   free_.push_back(number);
   plan_until(now);
@@ -182,7 +201,7 @@ void Load::on_answered(size_t number, int64_t now) {
 
 void Load::broke(size_t number) {
   Client& client = clients_[number];
-  if (settings_.hold) die("a connection to be held was closed");
+  if (opening_) die("a connection to be held was closed");
   if (client.awaited == 0) return connect(number);  // an idle one, which a server may close
   ++report_.broken;
   const int64_t planned = client.planned;

@@ -26,7 +26,7 @@ class Load {
   explicit Load(const Settings& settings);
 
   // One request on each connection; they stay open.
-  void hold();
+  void open_all();
   // Warms up, calls `begin` when counting begins, and reports what was answered from then on.
   Report run(void (*begin)());
 
@@ -40,8 +40,10 @@ class Load {
     bool handshake_counted = false;
   };
 
+  void start_all(int64_t now);
   void connect(size_t number);
   void start(size_t number, int64_t planned);
+  void start_in_turn(int64_t now);
   void on_event(size_t number);
   void write(Client& client);
   void read(size_t number);
@@ -60,6 +62,8 @@ class Load {
   double next_arrival_ = 0;      // microseconds
   int64_t count_from_ = 0;
   int64_t plan_end_ = 0;
+  bool opening_ = false;
+  size_t turn_ = 0;        // closed loop with fewer under way than connections: who had the last
   size_t unanswered_ = 0;  // open loop: planned in the counted time, not answered
   Report report_;
   std::vector<char> space_;

@@ -42,7 +42,7 @@ int main(int count, char** words) {
   prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);  // arrivals at their time, not 50 us later
   bench::Load load(settings);
   if (settings.hold) {
-    load.hold();
+    load.open_all();
     say_begin();
     while (std::getchar() != EOF) {
     }

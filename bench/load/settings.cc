@@ -15,6 +15,7 @@ namespace {
   std::fputs(
       "usage: bench_load [OPTION ...] ADDRESS:PORT PATH\n"
       "  --connections N  --seconds S  --warm-up S\n"
+      "  --under-way N    requests at the same time, over the connections in turn; otherwise one on each\n"
       "  --rate N         open loop: arrivals at random times, N a second; latency from the planned time\n"
       "  --body BYTES     POST; otherwise GET\n"
       "  --header LINE    may be given several times\n"
@@ -48,6 +49,8 @@ bool set_value(std::string_view name, const char* value, Settings& settings) {
   const auto number = static_cast<size_t>(std::atoll(value));
   if (name == "--connections")
     settings.connections = number;
+  else if (name == "--under-way")
+    settings.under_way = number;
   else if (name == "--seconds")
     settings.seconds = std::atof(value);
   else if (name == "--warm-up")
@@ -86,7 +89,8 @@ Settings read_settings(int count, char** words) {
   }
   if (at + 2 != count || settings.connections == 0 || settings.pipeline == 0 || settings.variants == 0)
     usage();
-  if (settings.rate > 0 && (settings.pipeline > 1 || settings.close)) usage();
+  if (settings.rate > 0 && (settings.pipeline > 1 || settings.close || settings.under_way > 0)) usage();
+  if (settings.under_way >= settings.connections) settings.under_way = 0;
   set_address(words[at], settings);
   settings.path = words[at + 1];
   return settings;

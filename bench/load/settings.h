@@ -16,6 +16,8 @@ struct Settings {
   size_t variants = 1;
   size_t body = 0;  // bytes of a POST; 0 is a GET
   size_t connections = 32;
+  size_t under_way =
+      0;  // closed loop: requests at the same time, over all connections in turn; 0: one on each
   size_t pipeline = 1;  // requests in one write
   double rate = 0;      // requests a second, open loop; 0 is a closed loop
   double warm_up = 0.5, seconds = 3;
