@@ -1,10 +1,8 @@
 #include "exchange/access_line.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <iterator>
 
+#include "exchange/log_pen.h"
 #include "shm/labels.h"
 
 namespace banyan::exchange {
@@ -33,91 +31,87 @@ std::string_view without_tokens(std::string_view uri, std::string& space) {
   return space.append(uri, taken, uri.npos);
 }
 
-double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
-
-// As nginx escapes in combined: anything that could forge a line or end a quoted string becomes \xHH.
-void append_quoted(std::string& out, std::string_view text) {
-  out += '"';
-  if (text.empty()) out += kNone;
-  for (char c : text) {
-    auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte >= 0x7f || c == '"' || c == '\\') {
-      fmt::format_to(std::back_inserter(out), "\\x{:02X}", byte);
-    } else {
-      out += c;
-    }
-  }
-  out += '"';
+// As nginx does in combined: what is not there is "-".
+void put_quoted(LogPen& pen, std::string_view text) {
+  pen.put("\"");
+  pen.escaped(text.empty() ? kNone : text, LogPen::Escape::nginx);
+  pen.put("\"");
 }
 
-void append_combined(const AccessFacts& facts, std::string& out) {
-  auto end = std::back_inserter(out);
-  fmt::format_to(end, "{} - - [{}] ", facts.remote_addr, facts.time_local);
+void put_combined(const AccessFacts& facts, LogPen& pen) {
+  std::string space;
+  pen.put(facts.remote_addr);
+  pen.put(" - - [");
+  pen.put(facts.time_local);
+  pen.put("] ");
   if (facts.request) {
     const http::RequestHead& head = *facts.request;
-    std::string space;
-    std::string line = fmt::format("{} {} HTTP/1.{}", head.method_text, without_tokens(head.target, space),
-                                   head.minor_version);
-    append_quoted(out, line);
+    pen.put("\"");
+    pen.escaped(head.method_text, LogPen::Escape::nginx);
+    pen.put(" ");
+    pen.escaped(without_tokens(head.target, space), LogPen::Escape::nginx);
+    pen.put(" HTTP/1.");
+    pen.number(static_cast<uint64_t>(head.minor_version));
+    pen.put("\"");
   } else {
-    append_quoted(out, {});
+    put_quoted(pen, {});
   }
-  fmt::format_to(end, " {} {} ", facts.status, facts.body_bytes_sent);
-  std::string space;
-  append_quoted(out, without_tokens(field_or_empty(facts, http::FieldId::referer), space));
-  out += ' ';
-  append_quoted(out, field_or_empty(facts, http::FieldId::user_agent));
-  out += '\n';
+  pen.put(" ");
+  pen.number(static_cast<uint64_t>(facts.status));
+  pen.put(" ");
+  pen.number(facts.body_bytes_sent);
+  pen.put(" ");
+  space.clear();
+  put_quoted(pen, without_tokens(field_or_empty(facts, http::FieldId::referer), space));
+  pen.put(" ");
+  put_quoted(pen, field_or_empty(facts, http::FieldId::user_agent));
+  pen.put("\n");
 }
 
 // Writes the members of one flat object.
 class JsonLine {
  public:
-  explicit JsonLine(std::string& out) : out_(out) { out_ += '{'; }
+  explicit JsonLine(LogPen& pen) : pen_(pen) { pen_.put("{"); }
 
-  void text(std::string_view name, std::string_view value) {
+  template <typename Name>
+  void text(const Name& name, std::string_view value) {
     key(name);
-    out_ += '"';
-    size_t plain = 0;
-    for (size_t i = 0; i < value.size(); ++i) {
-      auto byte = static_cast<unsigned char>(value[i]);
-      if (byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\') continue;
-      out_.append(value, plain, i - plain);
-      plain = i + 1;
-      if (byte == '"' || byte == '\\') {
-        (out_ += '\\') += value[i];
-      } else {
-        // Bytes beyond ASCII may not be UTF-8: each stands as the character of that number, so that the line
-        // is always JSON.
-        fmt::format_to(std::back_inserter(out_), "\\u{:04x}", byte);
-      }
-    }
-    out_.append(value, plain, std::string_view::npos);
-    out_ += '"';
+    pen_.put("\"");
+    pen_.escaped(value, LogPen::Escape::json);
+    pen_.put("\"");
   }
-  void number(std::string_view name, uint64_t value) {
+  template <typename Name>
+  void number(const Name& name, uint64_t value) {
     key(name);
-    fmt::format_to(std::back_inserter(out_), "{}", value);
+    pen_.number(value);
   }
-  void time(std::string_view name, Duration value) {
+  template <typename Name>
+  void time(const Name& name, Duration value) {
     key(name);
-    fmt::format_to(std::back_inserter(out_), "{:.6f}", seconds(value));
+    pen_.seconds(value);
   }
-  void truth(std::string_view name, bool value) {
+  template <typename Name>
+  void truth(const Name& name, bool value) {
     key(name);
-    out_ += value ? "true" : "false";
+    pen_.put(value ? std::string_view("true") : std::string_view("false"));
   }
-  void end() { out_ += "}\n"; }
+  void end() { pen_.put("}\n"); }
 
  private:
-  void key(std::string_view name) {
-    if (out_.back() != '{') out_ += ',';
-    ((out_ += '"') += name) += "\":";
+  // A name is a literal or a view of plain text.
+  template <typename Name>
+  void key(const Name& name) {
+    if (!first_) pen_.put(",");
+    first_ = false;
+    pen_.put("\"");
+    pen_.put(name);
+    pen_.put("\":");
   }
-  std::string& out_;
+  LogPen& pen_;
+  bool first_ = true;
 };
 
-void append_decision(const AccessFacts& facts, JsonLine& line) {
+void put_decision(const AccessFacts& facts, JsonLine& line) {
   if (!facts.decision || !facts.decision->route) return;
   const route::Decision& decision = *facts.decision;
   line.text("route", decision.route->name());
@@ -133,7 +127,7 @@ void append_decision(const AccessFacts& facts, JsonLine& line) {
   if (!facts.fallback_reason.empty()) line.text("fallback_reason", facts.fallback_reason);
 }
 
-void append_notes(const handler::Notes& notes, Duration total, JsonLine& line) {
+void put_notes(const handler::Notes& notes, Duration total, JsonLine& line) {
   line.number("retries", static_cast<uint64_t>(notes.retries));
   if (!notes.upstream_address.empty()) {
     line.text("upstream_addr", notes.upstream_address);
@@ -145,8 +139,8 @@ void append_notes(const handler::Notes& notes, Duration total, JsonLine& line) {
   for (const auto& [name, value] : notes.numbers) line.number(name, value);
 }
 
-void append_json(const AccessFacts& facts, std::string& out) {
-  JsonLine line(out);
+void put_json(const AccessFacts& facts, LogPen& pen) {
+  JsonLine line(pen);
   line.text("time_iso8601", facts.time_iso8601);
   line.text("remote_addr", facts.remote_addr);
   if (facts.request) {
@@ -162,8 +156,8 @@ void append_json(const AccessFacts& facts, std::string& out) {
   std::string space;
   line.text("http_referer", without_tokens(field_or_empty(facts, http::FieldId::referer), space));
   line.text("http_user_agent", field_or_empty(facts, http::FieldId::user_agent));
-  append_decision(facts, line);
-  if (facts.notes) append_notes(*facts.notes, facts.request_time, line);
+  put_decision(facts, line);
+  if (facts.notes) put_notes(*facts.notes, facts.request_time, line);
   char term[2] = {facts.term.who, facts.term.phase};
   line.text("term", {term, 2});
   if (!facts.error.empty()) line.text("error", facts.error);
@@ -179,10 +173,11 @@ void append_json(const AccessFacts& facts, std::string& out) {
 }  // namespace
 
 void append_access_line(const AccessFacts& facts, config::AccessLog::Format format, std::string& out) {
+  LogPen pen(out);
   if (format == config::AccessLog::Format::combined) {
-    append_combined(facts, out);
+    put_combined(facts, pen);
   } else {
-    append_json(facts, out);
+    put_json(facts, pen);
   }
 }
 

@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include "exchange/access_line.h"
 #include "exchange/outbound_head.h"
 #include "exchange/timestamps.h"
 
@@ -168,42 +167,6 @@ TEST(ViaCount, CountsOnlyOurName) {
   fields.add("Via", "1.1 banyan, 1.0 other (x), 1.1 banyan (again)");
   fields.add("Via", "1.1 banyan2");
   EXPECT_EQ(via_count(fields, "banyan"), 2);
-}
-
-TEST(AccessLine, CombinedEscapesWhatCouldForgeALine) {
-  http::RequestHead head;
-  head.method_text = "GET";
-  head.target = "/a\"b";
-  head.fields.add("User-Agent", "x\ny\\");
-  AccessFacts facts;
-  facts.request = &head;
-  facts.remote_addr = "192.0.2.1";
-  facts.time_local = "21/Nov/2026:01:23:28 +0000";
-  facts.status = 200;
-  facts.body_bytes_sent = 5;
-  std::string line;
-  append_access_line(facts, config::AccessLog::Format::combined, line);
-  EXPECT_EQ(
-      line,
-      "192.0.2.1 - - [21/Nov/2026:01:23:28 +0000] \"GET /a\\x22b HTTP/1.1\" 200 5 \"-\" \"x\\x0Ay\\x5C\"\n");
-}
-
-TEST(AccessLine, JsonIsAlwaysOneLineOfJson) {
-  http::RequestHead head;
-  head.method_text = "GET";
-  head.target = "/\"\\\x01\xff";
-  AccessFacts facts;
-  facts.request = &head;
-  facts.remote_addr = "::1";
-  facts.request_time = std::chrono::microseconds(1500);
-  facts.term = {'C', 'D'};
-  std::string line;
-  append_access_line(facts, config::AccessLog::Format::json, line);
-  EXPECT_NE(line.find("\"uri\":\"/\\\"\\\\\\u0001\\u00ff\""), std::string::npos) << line;
-  EXPECT_NE(line.find("\"request_time\":0.001500"), std::string::npos) << line;
-  EXPECT_NE(line.find("\"term\":\"CD\""), std::string::npos);
-  EXPECT_TRUE(line.starts_with("{") && line.ends_with("}\n"));
-  EXPECT_EQ(std::count(line.begin(), line.end(), '\n'), 1);
 }
 
 TEST(Timestamps, Formats) {
