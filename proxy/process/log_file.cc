@@ -86,7 +86,7 @@ LogFile::LogFile(event::Loop& loop, event::ThreadPool& writers, std::string path
       path_(std::move(path)),
       loop_thread_(std::this_thread::get_id()),
       fd_(std::make_shared<const Fd>(std::move(fd))),
-      timer_(loop, Callback::to<&LogFile::start_batch>(this)),
+      timer_(loop, Callback::to<&LogFile::on_due>(this)),
       soon_(loop, Callback::to<&LogFile::start_batch>(this)) {}
 
 std::shared_ptr<const Fd> LogFile::current() const {
@@ -105,19 +105,27 @@ void LogFile::write(std::string_view line, bool urgent) {
     return;
   }
   lines_ += line;
-  if (urgent || lines_.size() >= kFull) {
-    soon_.schedule();
+  due_ |= urgent;
+  if (is_due()) {
+    if (!batch_) soon_.schedule();  // else on_batch_done() goes on
   } else if (!timer_.running()) {
     timer_.start(kLongestWait);
   }
 }
 
+void LogFile::on_due() {
+  due_ = true;
+  start_batch();
+}
+
 void LogFile::start_batch() {
-  if (lines_.empty() || batch_) return;  // on_batch_done() comes back here
+  if (lines_.empty() || batch_) return;
   timer_.stop();
+  due_ = false;
   batch_ = std::make_shared<Batch>();
   batch_->lines.swap(lines_);
   batch_->fd = current();
+  lines_.reserve(batch_->lines.size());  // most likely as many come again
   job_ = writers_.submit([batch = batch_] { batch->write(); }, [this] { on_batch_done(); });
 }
 
@@ -125,7 +133,7 @@ void LogFile::on_batch_done() {
   std::shared_ptr<Batch> batch = std::move(batch_);
   if (batch->failed) lost_ += count_lines(batch->lines);
   report(batch->failed);
-  start_batch();
+  if (is_due()) start_batch();
 }
 
 // Once when the trouble begins and once when it is over: the line itself may have to go to this very file.

@@ -54,6 +54,8 @@ class LogFile {
   struct Batch;
 
   void write_elsewhere(std::string_view line);
+  bool is_due() const { return due_ || lines_.size() >= kFull; }
+  void on_due();
   void start_batch();
   void on_batch_done();
   void report(bool failed);
@@ -65,6 +67,7 @@ class LogFile {
   mutable std::mutex fd_mutex_;  // other threads take the descriptor while the loop may replace it
   std::shared_ptr<const Fd> fd_;
   std::string lines_;
+  bool due_ = false;              // an urgent line is among them, or they waited long enough
   std::shared_ptr<Batch> batch_;  // being written, or null
   event::PoolJob job_;
   event::Timer timer_;

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include <csignal>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -35,6 +36,12 @@ class LogFileTest : public ::testing::Test {
     TimePoint end = MonotonicClock::now() + limit;
     while (!condition() && MonotonicClock::now() < end) loop.turn();
     return condition();
+  }
+  // A millisecond at most.
+  void turn() {
+    event::Timer end(loop, Callback::to<&event::Loop::stop>(&loop));
+    end.start(1ms);
+    loop.turn();
   }
   std::string content(const std::string& name) { return read_file(folder.file(name)); }
 
@@ -72,6 +79,25 @@ TEST_F(LogFileTest, AFullBufferDoesNotWait) {
   EXPECT_LT(MonotonicClock::now() - begin, LogFile::kLongestWait);
 }
 
+TEST_F(LogFileTest, ABusyLogIsWrittenInFullBuffers) {
+  LogFile file(loop, writers, folder.file("log"), open("log"));
+  const std::string line = std::string(999, 'x') + '\n';
+  const size_t lines = 8 * LogFile::kFull / line.size();
+  TimePoint begin = MonotonicClock::now();
+  size_t size = 0;
+  size_t writes = 0;
+  for (size_t i = 0; i < lines; ++i) {
+    file.write(line);
+    if (i % 4 == 0) turn();
+    const size_t now = std::filesystem::file_size(folder.file("log"));
+    if (now != size) ++writes;
+    size = now;
+  }
+  const auto seconds = static_cast<size_t>((MonotonicClock::now() - begin) / 1s);
+  EXPECT_GE(writes, 1u);
+  EXPECT_LE(writes, 8 + seconds);
+}
+
 TEST_F(LogFileTest, TheEndWritesEverythingInOrder) {
   std::string expected;
   {
@@ -80,7 +106,7 @@ TEST_F(LogFileTest, TheEndWritesEverythingInOrder) {
       std::string line = "line " + std::to_string(i) + "\n";
       file.write(line, i % 100 == 0);
       expected += line;
-      if (i % 1000 == 0) loop.turn();
+      if (i % 1000 == 0) turn();
     }
   }
   EXPECT_EQ(content("log"), expected);
@@ -93,7 +119,7 @@ TEST_F(LogFileTest, SeveralWritersKeepLinesWhole) {
     for (int i = 0; i < 20000; ++i) {
       one.write("11111111111111111111\n");
       two.write("22222222222222222222\n");
-      if (i % 100 == 0) loop.turn();
+      if (i % 100 == 0) turn();
     }
   }
   std::istringstream lines(content("log"));
@@ -146,7 +172,7 @@ TEST_F(HungLogTest, LinesBeyondTheBoundAreCountedAndReported) {
   size_t written = 2 * LogFile::kMostPending / line.size();
   for (size_t i = 0; i < written; ++i) {
     file.write(line);
-    if (i % 50 == 0) file.write("", true), loop.turn();
+    if (i % 50 == 0) file.write("", true), turn();
   }
   EXPECT_GE(file.lost(), written / 3);
   std::vector<std::string> reports;
@@ -158,9 +184,7 @@ TEST_F(HungLogTest, LinesBeyondTheBoundAreCountedAndReported) {
   while (reports.empty() && MonotonicClock::now() < end) {
     got += drain();
     file.write("");
-    event::Timer turn(loop, Callback::to<&event::Loop::stop>(&loop));
-    turn.start(1ms);
-    loop.turn();
+    turn();
   }
   log::set_sink(nullptr, nullptr);
   ASSERT_EQ(reports.size(), 1u);
