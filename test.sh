@@ -68,20 +68,20 @@ step_checks() {
   mandoc -T lint -W warning man/*.[1578]
 }
 
+# build PRESET [TARGET ...]
 build() {
   cmake --preset "$1" >/dev/null
-  cmake --build --preset "$1" -j "$jobs"
+  cmake --build --preset "$1" -j "$jobs" --target "${@:2}"
 }
 
 step_release() {
-  build release
+  build release all banyan_bench banyan_count bench_load bench_relay
   ctest --test-dir build --output-on-failure -j "$jobs"
-  cmake --build --preset release -j "$jobs" --target banyan_bench banyan_count bench_load bench_relay
   bench/micro/count.py
 }
 
 step_sanitizer() {
-  build sanitizer
+  build sanitizer unit_tests fuzz_targets banyan_manual
   ctest --test-dir build-sanitizer --output-on-failure -j "$jobs"
   local target name
   for target in build-sanitizer/fuzz_*; do
