@@ -147,6 +147,8 @@ def measure(service, clients, rate, seconds):
         "cpu": (cpu_seconds(service.pids) - before) * 1e6 / max(delivered, 1),
         "delivered": 100 * crowd["delivered"] / crowd["asked"],
         "load on time": 100 * crowd["on_time"] / crowd["requests"],
+        "load p50": crowd["p50"],
+        "load p99": crowd["p99"],
         "on time": 100 * idle["on_time"] / idle["requests"],
         "p99": idle["late_p99"],
         "max": idle["late_max"],
@@ -175,10 +177,13 @@ def print_table(scenario, rate, rounds):
         print(line, flush=True)
 
 
+def rate_of(scenario, arguments):
+    return arguments.rate * SCENARIOS[scenario][1]
+
+
 def run_scenario(scenario, arguments, tool):
-    options, times = SCENARIOS[scenario]
-    names = [name for name in SERVICES if arguments.only in (None, name)]
-    rounds = []
+    """Rounds of {service: measurement}."""
+    options, names, rounds = SCENARIOS[scenario][0], [name for name in SERVICES if arguments.only in (None, name)], []
     for _ in range(arguments.rounds):
         rounds.append({})
         for name in names:
@@ -188,11 +193,18 @@ def run_scenario(scenario, arguments, tool):
                 store.stop()
             try:
                 clients = Clients(tool, service.address, 2_000 if "cached" in name else 1_000_000)
-                rounds[-1][name] = measure(service, clients, arguments.rate * times, arguments.seconds)
+                rounds[-1][name] = measure(service, clients, rate_of(scenario, arguments), arguments.seconds)
             finally:
                 service.stop()
                 store.stop()
-    print_table(scenario, arguments.rate * times, rounds)
+    return rounds
+
+
+def build_tool(folder):
+    tool = f"{folder}/batch"
+    subprocess.run(["go", "build", "-o", tool, "."], cwd=ROOT / "bench/batch", check=True,
+                   env={**os.environ, "GO111MODULE": "off"})
+    return tool
 
 
 def main():
@@ -205,12 +217,10 @@ def main():
     parser.add_argument("--banyan", default=str(ROOT / "build/banyan"))
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        tool = f"{folder}/batch"
-        subprocess.run(["go", "build", "-o", tool, "."], cwd=ROOT / "bench/batch", check=True,
-                       env={**os.environ, "GO111MODULE": "off"})
+        tool = build_tool(folder)
         for scenario in SCENARIOS:
             if arguments.scenario in (None, scenario):
-                run_scenario(scenario, arguments, tool)
+                print_table(scenario, rate_of(scenario, arguments), run_scenario(scenario, arguments, tool))
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 
+from events import build_load
 from machine import LOAD_CORE, PROXY_CORE, ROOT, children, cpu_seconds, free_port, memory, start
 
 AT_ONCE = 16_000  # connections of one load program, which has 20,000 descriptors
@@ -172,8 +173,7 @@ def main():
     parser.add_argument("--banyan", default=str(ROOT / "build/banyan"))
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="banyan-bench-") as folder:
-        load = pathlib.Path(folder) / "load"
-        subprocess.run(["g++", "-std=c++20", "-O2", "-o", str(load), str(ROOT / "bench/events/load.cc")], check=True)
+        load = build_load(folder)
         for part in options.parts or ["held", "channels", "stalled", "silent"]:
             {"held": held, "channels": channels, "stalled": stalled, "silent": silent}[part](options, load)
             sys.stdout.flush()

@@ -7,7 +7,8 @@ usage: bench/events.py [--clients N ...] [--rate N] [--seconds N] [--rounds N] [
 Each hub has the first core and one worker, the clients (bench/events/load.cc) and the publisher have the second. In
 each round all hubs take their turn. An event of 200 bytes goes to one channel, --rate times a second; latency counts
 from the moment it was planned for. CPU is what the kernel accounts to all processes and threads of the hub between the
-first event and the last. Memory is private memory, idle (all are connected) less empty, for each connection.
+first event and the last. Memory for each connection is private memory, idle (all are connected) less empty; for the
+whole hub it is the proportional set size, so that shared memory counts once.
 
 Needs build/banyan, g++, Node with the packages of conf/quickstart/legacy (npm ci), Go with gorilla/websocket
 (golang-go, golang-github-gorilla-websocket-dev) and nginx with nchan (libnginx-mod-nchan); who is not there is left
@@ -25,7 +26,7 @@ import tempfile
 import time
 
 from batch import Program
-from machine import LOAD_CORE, PROXY_CORE, ROOT, children, cpu_seconds, free_port, wait_for
+from machine import LOAD_CORE, PROXY_CORE, ROOT, children, cpu_seconds, free_port, memory, wait_for
 
 EVENT_BYTES = 200
 NCHAN = pathlib.Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
@@ -110,6 +111,12 @@ def hubs(folder, banyan):
     return found
 
 
+def build_load(folder):
+    load = pathlib.Path(folder) / "load"
+    subprocess.run(["g++", "-std=c++20", "-O2", "-o", str(load), str(ROOT / "bench/events/load.cc")], check=True)
+    return load
+
+
 def private_bytes(pids):
     total = 0
     for pid in pids:
@@ -131,27 +138,28 @@ def settled_bytes(hub):
 def measure(start, load, clients, rate, seconds):
     hub = start()
     try:
-        empty = settled_bytes(hub)
+        empty, empty_pss = settled_bytes(hub), memory(hub.pids, "Pss")
         host, port = hub.address.split(":")
         client = subprocess.Popen(
             ["taskset", "-c", LOAD_CORE, str(load), host, port, "/live/bench", str(clients), str(rate), str(seconds),
              str(EVENT_BYTES), "/live/bench"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         if client.stdout.readline() != "connected\n":
             raise RuntimeError("the clients could not connect")
-        idle = private_bytes(hub.pids)
+        idle, idle_pss = private_bytes(hub.pids), memory(hub.pids, "Pss")
         before = cpu_seconds(hub.pids)
         print(file=client.stdin, flush=True)
         if client.stdout.readline() != "published\n":
             raise RuntimeError("the clients did not get through")
         cpu = cpu_seconds(hub.pids) - before
-        loaded = private_bytes(hub.pids)
+        loaded_pss = memory(hub.pids, "Pss")
         print(file=client.stdin, flush=True)
         seen = json.loads(client.stdout.read())
         client.wait()
     finally:
         hub.stop()
     return {**seen, "cpu_per_million": cpu / max(seen["delivered"], 1) * 1e6,
-            "idle_bytes": (idle - empty) / clients, "loaded_mb": loaded / 2**20,
+            "share": 100 * seen["delivered"] / seen["expected"], "idle_bytes": (idle - empty) / clients,
+            "empty_mb": empty_pss / 2**20, "idle_mb": idle_pss / 2**20, "loaded_mb": loaded_pss / 2**20,
             "connects_per_second": clients / seen["setup_seconds"]}
 
 
@@ -171,8 +179,7 @@ def main():
     options = parser.parse_args()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="banyan-bench-"))
     try:
-        load = folder / "load"
-        subprocess.run(["g++", "-std=c++20", "-O2", "-o", str(load), str(ROOT / "bench/events/load.cc")], check=True)
+        load = build_load(folder)
         contenders = {name: start for name, start in hubs(folder, options.banyan).items()
                       if options.only in (None, name)}
         for clients in options.clients:

@@ -5,7 +5,7 @@ import subprocess
 import contenders
 
 VERSIONS = {"nginx": ["nginx", "-v"], "haproxy": ["haproxy", "-v"], "h2o": ["h2o", "-v"], "caddy": ["caddy", "version"],
-            "node": ["node", "--version"]}
+            "node": ["node", "--version"], "go": ["go", "version"]}
 
 
 def versions(names):
@@ -13,7 +13,7 @@ def versions(names):
     for name in names:
         if name in VERSIONS:
             seen = subprocess.run(VERSIONS[name], capture_output=True, text=True, check=True)
-            found[name] = f"{name} " + re.search(r"\d+\.\d+\.\d+", seen.stdout + seen.stderr).group(0)
+            found[name] = f"{name} " + re.search(r"\d+\.\d+(\.\d+)?", seen.stdout + seen.stderr).group(0)
     return found
 
 

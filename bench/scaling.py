@@ -138,7 +138,8 @@ def read_arguments():
     parser.add_argument("--only", help="axes whose names contain this")
     parser.add_argument("--banyan", default=str(ROOT / "build/banyan"))
     parser.add_argument("--tools", type=pathlib.Path, default=ROOT / "build", help=argparse.SUPPRESS)
-    parser.add_argument("--out", type=pathlib.Path, default=ROOT / ".cache/bench", help="where scaling.json and scaling.svg go")
+    parser.add_argument("--out", type=pathlib.Path, default=ROOT / ".cache/bench",
+                        help="where scaling.json and scaling.svg go")
     parser.add_argument("--again", type=pathlib.Path, metavar="JSON", help="measure nothing, report these results")
     return parser.parse_args()
 

@@ -107,6 +107,6 @@ func report(all []seen, keys int, timeout float64) {
 	at := func(list []float64, share float64) float64 { return list[int(share*float64(len(list)-1))] }
 	check(json.NewEncoder(os.Stdout).Encode(map[string]interface{}{
 		"requests": len(all), "failed": failed, "on_time": onTime, "delivered": delivered,
-		"asked": len(all) * keys, "median": at(took, 0.5), "late_p99": at(over, 0.99), "late_max": at(over, 1),
+		"asked": len(all) * keys, "p50": at(took, 0.5), "p99": at(took, 0.99), "late_p99": at(over, 0.99), "late_max": at(over, 1),
 	}))
 }
