@@ -46,10 +46,6 @@ void set_server_recovered(Segment& segment, uint32_t number, TimePoint now) {
   segment.layout().servers[number].recovered.store(shared_millis(now), std::memory_order_relaxed);
 }
 
-TimePoint Ejections::until() const {
-  return of_shared(words_->ejected_until.load(std::memory_order_relaxed));
-}
-
 bool Ejections::note_failure(const Rules& rules, TimePoint now, bool may_eject) {
   const uint32_t failures = words_->failures.fetch_add(1, std::memory_order_relaxed) + 1;
   if (rules.failures == 0 || failures < rules.failures || !may_eject) return false;

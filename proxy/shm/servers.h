@@ -59,7 +59,7 @@ class Ejections {
   bool set_aside(TimePoint now, TimePoint until);
   bool ejected(TimePoint now) const { return until() > now; }
   // The end of the last ejection; the clock's beginning if there was none.
-  TimePoint until() const;
+  TimePoint until() const { return TimePoint(Millis(words_->ejected_until.load(std::memory_order_relaxed))); }
 
  private:
   ServerWords* words_;

@@ -127,17 +127,22 @@ bool Group::has_untried(Tried tried) const {
   return false;
 }
 
+bool Group::is_usable(Server& server, bool backup, bool even_ejected) {
+  if (server.settings().backup != backup || !server.has_address() || !server.allowed()) return false;
+  const TimePoint now = here_.loop.now();
+  if (!even_ejected && server.ejected(now)) return false;
+  server.update_share(now, settings_.slow_start);
+  return true;
+}
+
 // Fills usable_; false if there is none. Those with a place free are preferred to those without.
-bool Group::usable(Tried tried, bool backup, bool even_ejected) {
-  TimePoint now = here_.loop.now();
+bool Group::find_usable(Tried tried, bool backup, bool even_ejected) {
   usable_.clear();
   size_t free = 0;
   for (size_t i = 0; i < servers_.size(); ++i) {
     Server& server = *servers_[i];
     if (i < 64 && (tried >> i & 1)) continue;
-    if (server.settings().backup != backup || !server.has_address() || !server.allowed()) continue;
-    if (!even_ejected && server.ejected(now)) continue;
-    server.update_share(now, settings_.slow_start);
+    if (!is_usable(server, backup, even_ejected)) continue;
     usable_.push_back(&server);
     if (limited_servers_ && !server.full()) std::swap(usable_[free++], usable_.back());
   }
@@ -146,10 +151,16 @@ bool Group::usable(Tried tried, bool backup, bool even_ejected) {
 }
 
 Server* Group::pick(uint64_t hash, Tried tried) {
+  if (tried == 0) {
+    Server* early = balancer_.pick_early(hash, [this](Server& server) {
+      return is_usable(server, false, false) && !(limited_servers_ && server.full());
+    });
+    if (early) return early;
+  }
   for (Tried avoided : {tried, Tried{0}}) {
     for (bool even_ejected : {false, true}) {
       for (bool backup : {false, true}) {
-        if (usable(avoided, backup, even_ejected)) return balancer_.pick(usable_, hash);
+        if (find_usable(avoided, backup, even_ejected)) return balancer_.pick(usable_, hash);
       }
     }
     if (tried == 0) break;

@@ -122,7 +122,8 @@ class Group final : private http::H1Outbound::Keeper {
   void note(const shm::Breaker::Pass& pass, bool good);
   Result<std::optional<Lease>> connect(Server& server);
   void find_addresses(Server& server);
-  bool usable(Tried tried, bool backup, bool even_ejected);
+  bool is_usable(Server& server, bool backup, bool even_ejected);
+  bool find_usable(Tried tried, bool backup, bool even_ejected);
 
   config::Upstream settings_;
   Surroundings here_;

@@ -5,8 +5,6 @@
 namespace banyan::upstream {
 namespace {
 
-// Of a share; a weight is so many of them, so that a slow start has steps.
-constexpr int64_t kUnit = 1000;
 // A slow start begins with a tenth: with less, a server among many would see no request for long.
 constexpr int64_t kLeast = 10;
 
@@ -18,12 +16,12 @@ shm::Ejections::Rules rules_of(const config::Ejection& rules) {
 
 Server::Server(const config::Server& settings, uint32_t number, const shm::Segment& segment,
                shm::Counters& counters, uint32_t slot)
-    : settings_(settings),
-      name_(settings.address.text()),
-      number_(number),
+    : share_(settings.weight * kUnit),
       segment_(segment),
-      share_(settings.weight * kUnit),
+      number_(number),
       ejections_(segment, number),
+      settings_(settings),
+      name_(settings.address.text()),
       load_(segment, slot, number),
       active_gauge_(counters.counter(shm::Metric::upstream_connections_active, number)),
       idle_gauge_(counters.counter(shm::Metric::upstream_connections_idle, number)),
@@ -44,11 +42,6 @@ void Server::end_request() {
 
 void Server::count_idle(int change) { change > 0 ? idle_gauge_.add() : idle_gauge_.subtract(); }
 
-bool Server::allowed() const {
-  return shm::server_order(segment_, number_) == shm::ServerOrder::up &&
-         shm::server_health(segment_, number_) != shm::ServerHealth::unhealthy;
-}
-
 bool Server::note_failure(const config::Ejection& rules, TimePoint now, bool may_eject) {
   if (!ejections_.note_failure(rules_of(rules), now, may_eject)) return false;
   ejection_counter_.add();
@@ -60,9 +53,7 @@ void Server::note_success(const config::Ejection& rules, TimePoint now) {
 }
 
 // Linear in time, as HAProxy's slowstart.
-void Server::update_share(TimePoint now, Millis slow_start) {
-  share_ = settings_.weight * kUnit;
-  if (slow_start.count() <= 0) return;
+void Server::start_slowly(TimePoint now, Millis slow_start) {
   TimePoint since = ejections_.until();
   if (auto recovered = shm::server_recovered(segment_, number_)) since = std::max(since, *recovered);
   if (since == TimePoint{} || now - since >= slow_start) return;

@@ -42,7 +42,10 @@ class Server {
   void end_request();
 
   // No order of the operator and no probe speaks against it.
-  bool allowed() const;
+  bool allowed() const {
+    return shm::server_order(segment_, number_) == shm::ServerOrder::up &&
+           shm::server_health(segment_, number_) != shm::ServerHealth::unhealthy;
+  }
   bool ejected(TimePoint now) const { return ejections_.ejected(now); }
 
   // What a request showed. Ejection needs `failures` of them in a row, in all workers together; returns true
@@ -54,7 +57,10 @@ class Server {
 
   // Its part of the traffic against that of the others, never 0: the weight, less while it starts slowly.
   int64_t share() const { return share_; }
-  void update_share(TimePoint now, Millis slow_start);
+  void update_share(TimePoint now, Millis slow_start) {
+    share_ = settings_.weight * kUnit;
+    if (slow_start.count() > 0) start_slowly(now, slow_start);
+  }
 
   // What the next TLS connection resumes.
   const std::shared_ptr<net::TlsSession>& tls_session() const { return tls_session_; }
@@ -66,17 +72,22 @@ class Server {
   int64_t round_robin_credit = 0;  // for balance
 
  private:
+  // Of a share; a weight is so many of them, so that a slow start has steps.
+  static constexpr int64_t kUnit = 1000;
+
+  void start_slowly(TimePoint now, Millis slow_start);
   uint32_t limit() const { return settings_.max_connections; }
 
+  // First what every choice among many servers looks at, so that it is in few lines of the cache.
+  int64_t share_;
+  const shm::Segment& segment_;
+  uint32_t number_;
+  uint32_t active_ = 0;
+  shm::Ejections ejections_;
+  std::vector<net::SocketAddress> addresses_;
   config::Server settings_;
   std::string name_;
-  uint32_t number_;
-  const shm::Segment& segment_;
-  std::vector<net::SocketAddress> addresses_;
   size_t next_address_ = 0;
-  uint32_t active_ = 0;
-  int64_t share_;
-  shm::Ejections ejections_;
   shm::ServerLoad load_;
   std::shared_ptr<net::TlsSession> tls_session_ = std::make_shared<net::TlsSession>();
   std::vector<std::unique_ptr<http::H1Outbound>> idle_;

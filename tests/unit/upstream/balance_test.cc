@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 
 #include "shm/segment.h"
@@ -91,6 +92,55 @@ TEST_F(BalanceTest, HashIsStableAndMovesOnlyTheShareOfAServerThatLeaves) {
   for (auto& [server, share] : shares) {
     EXPECT_GT(share, 2800) << server->name();
     EXPECT_LT(share, 5400) << server->name();
+  }
+}
+
+TEST_F(BalanceTest, AnEarlyChoiceByHashIsTheOneAmongAllUsable) {
+  for (uint16_t port = 1; port <= 9; ++port) add(port, 1);
+  Balancer balancer(Balance::hash, servers_);
+  std::vector<Server*> usable = all();
+  usable.erase(usable.begin() + 2, usable.begin() + 5);
+  const auto is_usable = [&](Server& server) {
+    return std::find(usable.begin(), usable.end(), &server) != usable.end();
+  };
+  Random random(1);
+  int early = 0;
+  for (int i = 0; i < 10'000; ++i) {
+    const uint64_t hash = random.next();
+    if (Server* server = balancer.pick_early(hash, is_usable)) {
+      EXPECT_EQ(server, balancer.pick(usable, hash));
+      ++early;
+    }
+  }
+  EXPECT_GT(early, 9'900) << "a third of the ring in the way is not too much";
+}
+
+TEST_F(BalanceTest, AnEarlyPowerOfTwoIsFairAmongTheUsable) {
+  for (uint16_t port = 1; port <= 6; ++port) add(port, 1);
+  for (int i = 0; i < 100; ++i) servers_[5]->begin_request();
+  Balancer balancer(Balance::p2c, servers_);
+  std::map<Server*, int> picked;
+  int asked = 0;
+  for (int i = 0; i < 10'000; ++i) {
+    Server* server = balancer.pick_early(0, [&](Server& one) {
+      ++asked;
+      return &one != servers_[0].get();
+    });
+    ++picked[server];
+  }
+  EXPECT_EQ(picked[servers_[0].get()], 0) << "not usable";
+  EXPECT_EQ(picked[servers_[5].get()], 0) << "busy";
+  for (int i = 1; i <= 4; ++i) EXPECT_NEAR(picked[servers_[i].get()], 2'500, 250) << i;
+  EXPECT_LT(asked, 40'000);
+}
+
+TEST_F(BalanceTest, AnEarlyChoiceGivesUpWhenNoneIsUsableAndLeavesTurnsToWhoKnowsAll) {
+  for (uint16_t port = 1; port <= 6; ++port) add(port, 1);
+  for (Balance method : {Balance::p2c, Balance::hash}) {
+    EXPECT_EQ(Balancer(method, servers_).pick_early(7, [](Server&) { return false; }), nullptr);
+  }
+  for (Balance method : {Balance::round_robin, Balance::least_conn}) {
+    EXPECT_EQ(Balancer(method, servers_).pick_early(7, [](Server&) { return true; }), nullptr);
   }
 }
 
