@@ -4,18 +4,20 @@
 
 namespace banyan::handlers {
 
-const RunRef& ChannelRound::run(const Form& form) {
-  for (const auto& [known, run] : runs_) {
-    if (known == form) return run;
-  }
-  RunRef run = RunRef::make();
-  run->first_offset = events.front().id.offset;
-  run->ends.reserve(events.size());
+const ChannelRound::Made& ChannelRound::make(const Form& form) {
+  Made& made = made_.emplace_back();
+  made.form = form;
+  made.whole.run = RunRef::make();
+  Run& run = *made.whole.run;
+  run.first_offset = first_offset();
+  run.ends.reserve(events.size());
   for (const StoredEvent& event : events) {
-    append_event(run->bytes, form, channel_.name, event);
-    run->ends.push_back(run->size());
+    append_event(run.bytes, form, channel_.name, event);
+    run.ends.push_back(run.size());
   }
-  return runs_.emplace_back(form, std::move(run)).second;
+  made.whole.end = run.size();
+  made.messages = made.whole.messages();
+  return made;
 }
 
 Result<void> ChannelBook::subscribe(Subscription& subscription, std::string_view name) {

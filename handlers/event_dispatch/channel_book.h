@@ -23,12 +23,27 @@ class ChannelRound {
   explicit ChannelRound(const HubChannel& channel) : channel_(channel) {}
   std::vector<StoredEvent> events;  // consecutive offsets, at least one
   TimePoint published{};            // the first of them
-  const RunRef& run(const Form& form);
+  uint64_t first_offset() const { return events.front().id.offset; }
   uint64_t last_offset() const { return events.back().id.offset; }
 
+  // All of them in one form, and how many messages that is.
+  struct Made {
+    Form form;
+    uint32_t messages = 0;
+    RunPart whole;
+  };
+  const Made& made(const Form& form) {
+    for (const Made& known : made_) {
+      if (known.form == form) return known;
+    }
+    return make(form);
+  }
+
  private:
+  const Made& make(const Form& form);
+
   const HubChannel& channel_;
-  std::vector<std::pair<Form, RunRef>> runs_;
+  std::vector<Made> made_;
 };
 
 class EventListener {

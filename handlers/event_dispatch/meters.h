@@ -1,6 +1,9 @@
 // The metrics of one event_dispatch handler in this worker: handles that are looked up once.
 #pragma once
 
+#include <array>
+#include <optional>
+
 #include "shm/counters.h"
 
 namespace banyan::handlers {
@@ -12,8 +15,10 @@ struct EventMeters {
   shm::Counter connections(shm::EventTransport transport) const {
     return counters_.counter(shm::Metric::events_connections, number_, transport);
   }
-  shm::Counter deliveries(shm::EventTransport transport) const {
-    return counters_.counter(shm::Metric::events_deliveries, number_, transport);
+  shm::Counter& deliveries(shm::EventTransport transport) {
+    std::optional<shm::Counter>& known = deliveries_[static_cast<size_t>(transport)];
+    if (!known) known = counters_.counter(shm::Metric::events_deliveries, number_, transport);
+    return *known;
   }
   void note_dropped(shm::EventDrop reason, uint64_t count = 1) const {
     counters_.counter(shm::Metric::events_dropped, number_, reason).add(count);
@@ -32,6 +37,8 @@ struct EventMeters {
  private:
   shm::Counters& counters_;
   uint32_t number_;
+  static constexpr size_t kTransports = static_cast<size_t>(shm::EventTransport::long_poll) + 1;
+  std::array<std::optional<shm::Counter>, kTransports> deliveries_;  // of those that were used
 };
 
 }  // namespace banyan::handlers

@@ -16,14 +16,6 @@
 
 namespace banyan::handlers {
 
-struct RunPart {
-  RunRef run;
-  uint32_t begin = 0;
-  uint32_t end = 0;
-  uint32_t size() const { return end - begin; }
-  uint32_t messages() const { return run->messages(begin, end); }
-};
-
 class OutQueue {
  public:
   bool empty() const { return bytes_ == 0; }

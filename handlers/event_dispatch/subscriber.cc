@@ -224,6 +224,19 @@ void Subscriber::on_events(Subscription& subscription, ChannelRound& round) {
     subscription.behind = 1;
     return;
   }
+  // Nearly always it has all that was before the round, and no other channel.
+  if (subscription.after + 1 != round.first_offset() || subscriptions() > 1)
+    return send_some(subscription, round);
+  subscription.after = round.last_offset();
+  const ChannelRound::Made& made = round.made(form_);
+  if (made.whole.size() == 0) return;  // what came has no form for it
+  hub_->meters().deliveries(transport()).add(made.messages);
+  send(made.whole);
+}
+
+// What it does not have yet; if it has further channels, for which this round may have something as well, all
+// of that together.
+void Subscriber::send_some(Subscription& subscription, ChannelRound& round) {
   const bool several = subscriptions() > 1;
   RunPart part;
   if (several && form_.dress == Dress::sse) {
@@ -234,15 +247,14 @@ void Subscriber::on_events(Subscription& subscription, ChannelRound& round) {
       part.run->ends.push_back(part.run->size());
     }
   } else {
-    part.run = round.run(form_);
+    part.run = round.made(form_).whole.run;
     part.begin = part.run->begin_after(subscription.after);
     subscription.after = round.last_offset();
   }
   part.end = part.run->size();
-  if (part.begin == part.end) return;  // what came has no form for it
+  if (part.size() == 0) return;
   hub_->meters().deliveries(transport()).add(part.messages());
-  if (!several) return send(std::move(part));
-  // Other channels of this round may have something for it: all goes out together.
+  if (!several) return send(part);
   if (!queue_) queue_ = std::make_unique<OutQueue>();
   queue_->add(std::move(part));
   if (!put_off_) hub_->flush_later(*this);
@@ -254,8 +266,8 @@ void Subscriber::on_missed(Subscription& subscription) {
   if (state_ == State::open) hub_->again(*this);
 }
 
-void Subscriber::send(RunPart part) {
-  put(std::move(part));
+void Subscriber::send(const RunPart& part) {
+  put(part);
   if (queue_ && state_ == State::open) keep_in_limits();
 }
 
@@ -272,20 +284,24 @@ void Subscriber::put_text(std::string bytes) {
 }
 
 // Writes what the kernel takes, keeps the rest.
-void Subscriber::put(RunPart part) {
+void Subscriber::put(const RunPart& part) {
   if (state_ == State::gone) return;
-  if (queue_ && !queue_->empty()) {
-    part.run.count_in(hub_->queue_memory());
-    return queue_->add(std::move(part));
-  }
+  if (queue_ && !queue_->empty()) return keep(part);
   const iovec bytes{part.run->bytes.data() + part.begin, part.size()};
   const net::IoResult result = stream_->write({&bytes, 1});
   if (result.status == net::IoStatus::error) return go();
-  if (result.bytes == part.size()) return;
+  if (result.bytes < part.size()) keep_rest(part, result.bytes);
+}
+
+void Subscriber::keep(const RunPart& part) {
   part.run.count_in(hub_->queue_memory());
   if (!queue_) queue_ = std::make_unique<OutQueue>();
-  queue_->add(std::move(part));
-  queue_->sent(result.bytes, 1, sealed());
+  queue_->add(part);
+}
+
+void Subscriber::keep_rest(const RunPart& part, size_t sent) {
+  keep(part);
+  queue_->sent(sent, 1, sealed());
   stream_->want_write();
 }
 

@@ -87,8 +87,11 @@ class Subscriber final : public event::Disposable,
   void on_moved();
 
   // subscriber.cc
-  void send(RunPart part);
-  void put(RunPart part);
+  void send_some(Subscription& subscription, ChannelRound& round);
+  void send(const RunPart& part);
+  void put(const RunPart& part);
+  void keep(const RunPart& part);
+  void keep_rest(const RunPart& part, size_t sent);
   void say(std::string bytes);
   void put_text(std::string bytes);
   void keep_in_limits();

@@ -95,7 +95,7 @@ bool Subscriber::catch_up(Subscription& subscription) {
   if (!replay->more) subscription.after = replay->last.offset;
   part.end = part.run->size();
   hub_->meters().deliveries(transport()).add(part.messages());
-  if (part.end > 0) put(std::move(part));
+  if (part.end > 0) put(part);
   // Events that come now have no room in the queue as long as this is in it.
   const bool room = !queue_ || queue_->empty();
   if (!replay->more && room) subscription.behind = 0;

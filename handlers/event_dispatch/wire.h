@@ -106,6 +106,15 @@ class RunRef {
   Run* run_ = nullptr;
 };
 
+// Some consecutive bytes of a run.
+struct RunPart {
+  RunRef run;
+  uint32_t begin = 0;
+  uint32_t end = 0;
+  uint32_t size() const { return end - begin; }
+  uint32_t messages() const { return run->messages(begin, end); }
+};
+
 // One message of ours as a run.
 RunRef single_run(std::string bytes);
 

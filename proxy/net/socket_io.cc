@@ -25,8 +25,7 @@ std::span<char> join(std::span<const iovec> parts, std::span<char> space) {
   return space.first(size);
 }
 
-ssize_t send_once(int fd, std::span<const iovec> parts) {
-  if (parts.size() == 1) return ::send(fd, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL);
+ssize_t send_several(int fd, std::span<const iovec> parts) {
   char space[kJoinedSize];
   if (std::span<char> joined = join(parts, space); !joined.empty()) {
     return ::send(fd, joined.data(), joined.size(), MSG_NOSIGNAL);
@@ -35,6 +34,11 @@ ssize_t send_once(int fd, std::span<const iovec> parts) {
   message.msg_iov = const_cast<iovec*>(parts.data());
   message.msg_iovlen = std::min<size_t>(parts.size(), IOV_MAX);
   return ::sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+
+ssize_t send_once(int fd, std::span<const iovec> parts) {
+  if (parts.size() == 1) return ::send(fd, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL);
+  return send_several(fd, parts);
 }
 
 }  // namespace
