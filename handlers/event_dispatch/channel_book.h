@@ -48,6 +48,8 @@ class ChannelRound {
 
 class EventListener {
  public:
+  // on_events() comes in a moment: what it needs may be brought into the processor's cache, no more.
+  virtual void warm_up() const {}
   // Called while a round is delivered. May end any subscription; must not begin one.
   virtual void on_events(Subscription& subscription, ChannelRound& round) = 0;
   // Events were missed: what lies behind `after` is to be had by a replay.

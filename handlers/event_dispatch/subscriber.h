@@ -66,8 +66,6 @@ class Subscriber final : public event::Disposable,
   bool open() const { return state_ == State::open; }
   bool gone() const { return state_ == State::gone; }
 
-  uint32_t place_in_again = UINT32_MAX;  // the hub's
-
  private:
   enum class State : uint8_t { joining, open, closing, gone };
   // What few have for long.
@@ -82,6 +80,7 @@ class Subscriber final : public event::Disposable,
 
   void on_readable() override;
   void on_writable() override;
+  void warm_up() const override;
   void on_events(Subscription& subscription, ChannelRound& round) override;
   void on_missed(Subscription& subscription) override;
   void on_moved();
@@ -149,14 +148,12 @@ class Subscriber final : public event::Disposable,
   void publish(const Command& command, std::string& answer);
   void unsubscribe(Subscription& subscription);
 
-  EventHub* hub_;
-  std::unique_ptr<handler::Tenure> tenure_;  // dies after the stream
+  // What sending an event touches stands together, see warm_up().
+  Subscription first_;
   std::unique_ptr<net::Stream> stream_;
   std::unique_ptr<OutQueue> queue_;  // if something waits
   std::unique_ptr<Extra> extra_;
-  std::unique_ptr<Grant> grant_;
-  Subscription first_;
-  uint64_t serial_ = 0;  // for presence; 0: not announced yet
+  EventHub* hub_;
   Form form_;
   State state_ = State::joining;
   bool awaiting_pong_ : 1 = false;  // or, of an event stream, that it reads
@@ -169,9 +166,16 @@ class Subscriber final : public event::Disposable,
   bool retrying_ : 1 = false;       // on_due() goes on with catch_up()
   bool taken_ : 1 = false;          // the kernel took something of the queue since the last grace
   uint8_t graces_ : 4 = 0;          // that it was given while closing
+
   http::WsClose end_code_ = http::WsClose::no_status;  // to answer with, of what it sent last
-  uint32_t received_ = 0;                              // messages in the second
-  uint32_t received_from_ = 0;                         // that began at this tick
+  std::unique_ptr<Grant> grant_;
+  std::unique_ptr<handler::Tenure> tenure_;
+  uint64_t serial_ = 0;         // for presence; 0: not announced yet
+  uint32_t received_ = 0;       // messages in the second
+  uint32_t received_from_ = 0;  // that began at this tick
+
+ public:
+  uint32_t place_in_again = UINT32_MAX;  // the hub's
 };
 
 }  // namespace banyan::handlers

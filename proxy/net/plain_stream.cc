@@ -13,8 +13,8 @@ namespace {
 class PlainStream final : public Stream {
  public:
   PlainStream(event::Loop& loop, int fd)
-      : loop_(loop),
-        fd_(fd),
+      : fd_(fd),
+        loop_(loop),
         read_watch_(loop, fd, event::IoWatch::Interest::read, Callback::to<&PlainStream::readable>(this)) {}
 
   ~PlainStream() override {
@@ -55,12 +55,12 @@ class PlainStream final : public Stream {
     listener_->on_writable();
   }
 
+  int fd_;  // first: writing needs nothing else, and those who write to thousands wait for memory most
+  bool write_wanted_ = false;
   event::Loop& loop_;
-  int fd_;
   Listener* listener_ = nullptr;
   event::IoWatch read_watch_;
   std::unique_ptr<event::IoWatch> write_watch_;
-  bool write_wanted_ = false;
 };
 
 }  // namespace
