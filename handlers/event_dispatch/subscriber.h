@@ -86,16 +86,6 @@ class Subscriber final : public event::Disposable,
   void on_moved();
 
   // subscriber.cc
-  void send_some(Subscription& subscription, ChannelRound& round);
-  void send(const RunPart& part);
-  void put(const RunPart& part);
-  void keep(const RunPart& part);
-  void keep_rest(const RunPart& part, size_t sent);
-  void say(std::string bytes);
-  void put_text(std::string bytes);
-  void keep_in_limits();
-  void announce_dropped();
-  bool sealed() const { return !stream_->tls_protocol().empty(); }
   void finish_closing();
   void on_due_closing();
   bool expired() const;
@@ -109,7 +99,7 @@ class Subscriber final : public event::Disposable,
   void announce(const Subscription& subscription);
   void leave(Subscription& subscription);
   void leave_all();
-  size_t subscriptions() const;
+  size_t subscriptions() const { return (first_.channel ? 1 : 0) + (extra_ ? extra_->further.size() : 0); }
   template <class Visit>
   void each_subscription(Visit visit) {
     if (first_.channel) visit(first_);
@@ -118,6 +108,18 @@ class Subscriber final : public event::Disposable,
       if (one->channel) visit(*one);
     }
   }
+
+  // subscriber_sending.cc
+  void send_some(Subscription& subscription, ChannelRound& round);
+  void send(const RunPart& part);
+  void put(const RunPart& part);
+  void keep(const RunPart& part);
+  void keep_rest(const RunPart& part, size_t sent);
+  void say(std::string bytes);
+  void put_text(std::string bytes);
+  void keep_in_limits();
+  void announce_dropped();
+  bool sealed() const { return !stream_->tls_protocol().empty(); }
 
   // subscriber_replay.cc
   void welcome();
