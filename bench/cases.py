@@ -22,6 +22,7 @@ USERS = ("--header", "X-User: user-@", "--header", "User-Agent: bench/1.0", "--h
 NO_TLS = ("relay",)
 # Two descriptors for each in a proxy are more than HAProxy could be sure of with the usual limits.
 IDLE = min(10_000, (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 2000) // 2)
+IDLE_CASE = f"{IDLE:,} idle beside"
 CASES = (
     Case("GET 1 KiB", latency=True),
     Case("GET 64 KiB", "/64k", latency=True),
@@ -33,7 +34,7 @@ CASES = (
     Case("TLS keep-alive", tls=True, latency=True, without=NO_TLS),
     Case("TLS full handshake", tls=True, options=("--close",), without=NO_TLS),
     Case("TLS resumed", tls=True, options=("--close", "--resume"), without=NO_TLS),
-    Case(f"{IDLE:,} idle beside", idle=IDLE, without=NO_TLS),
+    Case(IDLE_CASE, idle=IDLE, without=NO_TLS),
     Case("10,000 routes", "/r/@/item", "routes", ("--variants", "10000"), warm_up=4),  # each once
     Case("everything on", setup="everything", options=USERS, latency=True),
     Case("native, Node behind", "/native", "native", latency=True),

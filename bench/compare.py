@@ -11,6 +11,7 @@ import contenders
 import measuring
 import picture
 import report
+import targets
 from house import House, versions
 from machine import ROOT
 
@@ -83,7 +84,7 @@ def read_arguments():
     parser.add_argument("--banyan", default=str(ROOT / "build/banyan"))
     parser.add_argument("--tools", type=pathlib.Path, default=ROOT / "build", help=argparse.SUPPRESS)
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / ".cache/bench", help="where results.json and results.svg go")
-    parser.add_argument("--markdown", action="store_true", help="print the table for bench/README.md")
+    parser.add_argument("--markdown", action="store_true", help="print the tables for bench/README.md")
     parser.add_argument("--again", type=pathlib.Path, metavar="JSON", help="measure nothing, report these results")
     arguments = parser.parse_args()
     arguments.warm_up = min(1.0, arguments.seconds)
@@ -103,7 +104,10 @@ def main():
     arguments.out.mkdir(parents=True, exist_ok=True)
     (arguments.out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     (arguments.out / "results.svg").write_text(picture.as_svg(results))
-    print(report.as_markdown(results) if arguments.markdown else report.as_text(results))
+    if arguments.markdown:
+        print(report.as_markdown(results), targets.as_markdown(results), sep="\n\n")
+    else:
+        print(report.as_text(results))
     print(f"bench: {arguments.out}/results.json and results.svg", file=sys.stderr)
 
 
