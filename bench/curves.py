@@ -113,7 +113,7 @@ def as_svg(results):
     foot = (f"{machine['date']}, {machine['processor']}, medians of {machine['rounds']} rounds of "
             f"{machine['seconds']:g} s; the lower axis is logarithmic")
     return "\n".join([
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{12 + COLUMNS * PANEL_WIDTH}" height="{height}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{20 + COLUMNS * PANEL_WIDTH}" height="{height}" '
         'font-family="sans-serif" font-size="11">', STYLE, '<rect class="paper" width="100%" height="100%"/>',
         '<text x="8" y="20" font-size="14">CPU microseconds for a request against the number of …</text>', *parts,
         f'<text x="8" y="{height - 6}" class="note">{html.escape(foot)}</text>', "</svg>", ""])
