@@ -8,7 +8,7 @@ usage: bench/headline.py [--clients N ...] [--rate N] [--held N] [--batches N ..
 events   --clients WebSockets on one channel, --rate events a second for all of them; a process with one worker on the
          first core (events.py)
 held     --held WebSockets on six workers of Banyan: more than one process may have descriptors (crowd.py)
-batch    --batches requests of 100 keys a second: what all can do, what Banyan can, and what the store cannot (batch.py)
+batch    --batches requests of 100 keys a second: what Go can do, what Banyan can, and what the store cannot (batch.py)
 
 Needs what these three need. Prints tables for bench/README.md and writes .cache/bench/headline.json.
 """
