@@ -2,37 +2,24 @@
 
 #include <algorithm>
 
+#include "base/lanes.h"
+
 namespace banyan::exchange {
 namespace {
 
-constexpr uint64_t each(unsigned char byte) { return byte * uint64_t{0x0101010101010101}; }
-constexpr uint64_t kHighBits = each(0x80);
-
-// Not zero if one of eight bytes is zero (a well-known trick; bytes behind a zero may be called zero, too).
-constexpr uint64_t any_zero(uint64_t word) { return (word - each(1)) & ~word & kHighBits; }
-
-bool needs_escape(unsigned char byte) { return byte < 0x20 || byte >= 0x7f || byte == '"' || byte == '\\'; }
-
-// The same of eight bytes at once.
-bool any_needs_escape(const char* eight) {
-  uint64_t word;
-  std::memcpy(&word, eight, sizeof word);
-  const uint64_t beyond = word | (word + each(1));       // 0x7f and more
-  const uint64_t control = (word - each(0x20)) & ~word;  // less than 0x20
-  const uint64_t quotes = any_zero(word ^ each('"')) | any_zero(word ^ each('\\'));
-  return ((beyond | control | quotes) & kHighBits) != 0;
+Lanes::Found find_escapes(Lanes bytes) {
+  return bytes.below(0x20) | bytes.from(0x7f) | bytes.equal('"') | bytes.equal('\\');
 }
 
 // How many bytes at the beginning can stand as they are.
 size_t plain_size(std::string_view text) {
   size_t size = 0;
-  while (size + 8 <= text.size() && !any_needs_escape(text.data() + size)) size += 8;
-  // The last eight, some of them once more, tell of the rest.
-  if (size + 8 > text.size() && text.size() >= 8 && !any_needs_escape(text.data() + text.size() - 8)) {
-    return text.size();
+  for (; size + Lanes::kCount <= text.size(); size += Lanes::kCount) {
+    if (const Lanes::Found found = find_escapes(Lanes(text.data() + size))) return size + Lanes::first(found);
   }
-  while (size < text.size() && !needs_escape(static_cast<unsigned char>(text[size]))) ++size;
-  return size;
+  if (size == text.size()) return size;
+  const Lanes::Found found = find_escapes(Lanes::padded(text.substr(size)));
+  return found ? size + Lanes::first(found) : text.size();
 }
 
 }  // namespace
