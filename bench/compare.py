@@ -69,6 +69,8 @@ def run(arguments, folder):
     try:
         for _ in range(arguments.rounds):
             run_round(house, loads, results, chosen, names, arguments)
+    except KeyboardInterrupt:
+        print("bench: interrupted; reporting what there is", file=sys.stderr)
     finally:
         house.stop()
     return results
