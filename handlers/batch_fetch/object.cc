@@ -5,7 +5,8 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <ctime>
+
+#include "http/date.h"
 
 namespace banyan::handlers {
 namespace {
@@ -48,15 +49,6 @@ std::optional<Millis> read_seconds(std::string_view text) {
   if (problem == std::errc::result_out_of_range) seconds = 1u << 31;
   if (end != text.data() + text.size() || text.empty()) return std::nullopt;
   return Millis(1000) * std::min(seconds, 1u << 31);
-}
-
-// "Sun, 06 Nov 1994 08:49:37 GMT", the one form that is sent today (RFC 9110 section 5.6.7).
-std::optional<WallTime> read_date(std::string_view text) {
-  std::tm utc{};
-  const std::string copy(text);
-  const char* end = strptime(copy.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &utc);
-  if (!end || *end != '\0') return std::nullopt;
-  return std::chrono::system_clock::from_time_t(timegm(&utc));
 }
 
 void read_directive(std::string_view element, Lifetime& lifetime, bool& shared) {
@@ -109,10 +101,10 @@ Lifetime read_lifetime(const http::Fields& fields, WallTime now) {
     }
   }
   if (!lifetime.fresh && !expires.empty()) {
-    const std::optional<WallTime> end = read_date(expires);
+    const std::optional<WallTime> end = http::parse_date(expires);
     // A date that cannot be read means "already expired" (RFC 9111 section 5.3).
     lifetime.fresh =
-        end ? std::chrono::duration_cast<Millis>(*end - read_date(date).value_or(now)) : Millis(0);
+        end ? std::chrono::duration_cast<Millis>(*end - http::parse_date(date).value_or(now)) : Millis(0);
   }
   if (lifetime.fresh) lifetime.fresh = std::max(*lifetime.fresh - age.value_or(Millis(0)), Millis(0));
   return lifetime;

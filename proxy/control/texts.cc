@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <ctime>
 
+#include "base/utc.h"
+
 namespace banyan::control {
 
 std::string percent_text(uint32_t hundredths) {
@@ -44,7 +46,7 @@ bool parse_time(std::string_view text, WallTime& time) {
   if (found != 7 || used != static_cast<int>(copy.size()) || copy.size() != 24) return false;
   parts.tm_year -= 1900;
   parts.tm_mon -= 1;
-  time = WallTime(std::chrono::seconds(timegm(&parts)) + Millis(millis));
+  time = from_utc(parts) + Millis(millis);
   // A thirteenth month or the like comes back as another date.
   return time_text(time) == text;
 }

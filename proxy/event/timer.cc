@@ -21,7 +21,11 @@ Timer* end_mark() { return reinterpret_cast<Timer*>(1); }
 
 Timer::Timer(Loop& loop, Callback run) : loop_(&loop), run_(run) {}
 
-void Timer::start(Duration delay) { start_at(loop_->now() + std::max(delay, Duration::zero())); }
+void Timer::start(Duration delay) {
+  constexpr auto kLongest =
+      std::chrono::hours(24 * 365);  // more than the wheel holds would overflow the clock
+  start_at(loop_->now() + std::clamp<Duration>(delay, Duration::zero(), kLongest));
+}
 
 void Timer::start_at(TimePoint when) {
   stop();

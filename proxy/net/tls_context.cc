@@ -9,6 +9,7 @@
 #include <array>
 #include <ctime>
 
+#include "base/utc.h"
 #include "net/tls_error.h"
 #include "net/tls_files.h"
 #include "net/tls_names.h"
@@ -24,7 +25,7 @@ constexpr unsigned char kProtocols[] = "\x08http/1.1\x08http/1.0";
 WallTime wall_time(const ASN1_TIME* time) {
   std::tm utc{};
   ASN1_TIME_to_tm(time, &utc);
-  return std::chrono::system_clock::from_time_t(timegm(&utc));
+  return from_utc(utc);
 }
 
 int choose_protocol(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* offered,

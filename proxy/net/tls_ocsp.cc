@@ -6,6 +6,8 @@
 #include <ctime>
 #include <string>
 
+#include "base/utc.h"
+
 namespace banyan::net {
 namespace {
 
@@ -68,7 +70,7 @@ Result<WallTime> use_ocsp_response(SSL_CTX* context, const config::FileRef& file
   OCSP_single_get0_status(part, nullptr, nullptr, nullptr, &next);
   WallTime until = WallTime::max();
   std::tm utc{};
-  if (next && ASN1_TIME_to_tm(next, &utc) == 1) until = std::chrono::system_clock::from_time_t(timegm(&utc));
+  if (next && ASN1_TIME_to_tm(next, &utc) == 1) until = from_utc(utc);
   SSL_CTX_set_ex_data(context, staple_index(), new Staple{file.content, until});
   SSL_CTX_set_tlsext_status_cb(context, on_status_asked);
   return until;

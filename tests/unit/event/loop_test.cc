@@ -98,6 +98,19 @@ TEST(Timer, FiresInOrderAndNeverEarly) {
 }
 
 // Many sockets are ready in one turn, and each takes its time.
+TEST(Timer, ADelayThatTheClockCannotSayIsALongOne) {
+  Loop loop;
+  std::vector<int> order;
+  Firing firing{&loop, &order, 1, loop.now()};
+  Timer never(loop, Callback::to<&Firing::run>(&firing));
+  never.start(Duration::max());
+  EXPECT_GT(never.when() - loop.now(), std::chrono::hours(24 * 300));
+  Timer end(loop, Callback::to<&Loop::stop>(&loop));
+  end.start(Millis(5));
+  loop.run();
+  EXPECT_TRUE(order.empty());
+}
+
 TEST(Timer, FiresBetweenTheEventsOfABusyTurn) {
   struct Busy {
     Loop* loop;

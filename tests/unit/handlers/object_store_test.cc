@@ -124,6 +124,13 @@ TEST(ObjectStore, LifetimesAreThoseOfASharedCache) {
       lifetime({{"Expires", "Sun, 06 Nov 1994 08:50:37 GMT"}, {"Date", "Sun, 06 Nov 1994 08:50:00 GMT"}})
           .fresh,
       37s);
+  // "Never" is further away than the clock reaches.
+  EXPECT_GT(*lifetime({{"Expires", "Fri, 31 Dec 9999 23:59:59 GMT"}}).fresh, 86400s);
+  EXPECT_GT(
+      *lifetime({{"Expires", "Fri, 31 Dec 9999 23:59:59 GMT"}, {"Date", "Mon, 01 Jan 0001 00:00:00 GMT"}})
+           .fresh,
+      86400s);
+  EXPECT_EQ(lifetime({{"Expires", "Mon, 01 Jan 0001 00:00:00 GMT"}}).fresh, 0s);
   EXPECT_EQ(lifetime({{"Expires", "0"}}).fresh, 0s);
   EXPECT_EQ(lifetime({{"Cache-Control", "max-age=9"}, {"Expires", "0"}}).fresh, 9s);
 }

@@ -25,6 +25,11 @@ TEST(RetryAfter, DatesInAllThreeFormats) {
   }
 }
 
+TEST(RetryAfter, DatesTheClockCannotSay) {
+  EXPECT_EQ(parse_retry_after("Fri, 31 Dec 9999 23:59:59 GMT", kThen), 1'000'000'000s);
+  EXPECT_EQ(parse_retry_after("Mon, 01 Jan 0001 00:00:00 GMT", kThen), 0s);
+}
+
 TEST(RetryAfter, AnythingElseIsNothing) {
   for (const char* bad : {"", "-1", "+1", "1.5", "1s", "soon", "Sun, 06 Nov 1994 08:49:37 GMT+1",
                           "Sun, 06 Nov 1994 08:49:37", "0x10", "1 "}) {
