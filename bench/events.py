@@ -1,20 +1,24 @@
 #!/usr/bin/env python3
 """Compares event_dispatch with hubs in Node (ws), Go (gorilla/websocket) and nginx (nchan): how fast an event is at
-all its subscribers, at what cost in CPU time and memory.
+all its subscribers, at what cost in CPU time and memory. And with the floor (bench/events/floor.cc), which does nothing
+but one send() for each delivery.
 
-usage: bench/events.py [--clients N ...] [--rate N] [--seconds N] [--rounds N] [--only HUB] [--banyan FILE]
+usage: bench/events.py [--clients N ...] [--rate N] [--seconds N] [--rounds N] [--only HUB ...] [--banyan FILE]
 
 Each hub has the first core and one worker, the clients (bench/events/load.cc) and the publisher have the second. In
 each round all hubs take their turn. An event of 200 bytes goes to one channel, --rate times a second; latency counts
 from the moment it was planned for. CPU is what the kernel accounts to all processes and threads of the hub between the
 first event and the last. Memory for each connection is private memory, idle (all are connected) less empty; for the
-whole hub it is the proportional set size, so that shared memory counts once.
+whole hub it is the proportional set size, so that shared memory counts once. A hub that is slower than the events come
+has more and more of them to send at once, if it joins them, which is cheap: to see what one delivery costs, choose a
+rate that all can bear.
 
 Needs build/banyan, g++, Node with the packages of conf/quickstart/legacy (npm ci), Go with gorilla/websocket
 (golang-go, golang-github-gorilla-websocket-dev) and nginx with nchan (libnginx-mod-nchan); who is not there is left
 out. Everything listens on 127.0.0.1, on ports the kernel gives, and is stopped at the end.
 """
 import argparse
+import itertools
 import json
 import os
 import pathlib
@@ -111,10 +115,20 @@ def hubs(folder, banyan):
     return found
 
 
+def build(folder, name):
+    program = pathlib.Path(folder) / name
+    subprocess.run(["g++", "-std=c++20", "-O2", "-o", str(program), str(ROOT / f"bench/events/{name}.cc")], check=True)
+    return program
+
+
 def build_load(folder):
-    load = pathlib.Path(folder) / "load"
-    subprocess.run(["g++", "-std=c++20", "-O2", "-o", str(load), str(ROOT / "bench/events/load.cc")], check=True)
-    return load
+    return build(folder, "load")
+
+
+def floor(folder):
+    """How to start it."""
+    program = build(folder, "floor")
+    return lambda: Program(PROXY_CORE, str(program))
 
 
 def private_bytes(pids):
@@ -163,8 +177,9 @@ def measure(start, load, clients, rate, seconds):
             "connects_per_second": clients / seen["setup_seconds"]}
 
 
-COLUMNS = (("cpu_per_million", "CPU s/million", "{:.2f}"), ("ratio", "of nchan's", "{:.2f}"), ("p50_ms", "p50 ms", "{:.1f}"),
-           ("p99_ms", "p99 ms", "{:.1f}"), ("max_ms", "max ms", "{:.1f}"), ("idle_bytes", "bytes/idle", "{:.0f}"),
+COLUMNS = (("cpu_per_million", "CPU s/million", "{:.2f}"), ("of_floor", "of the floor's", "{:.2f}"),
+           ("of_nchan", "of nchan's", "{:.2f}"), ("p50_ms", "p50 ms", "{:.1f}"), ("p99_ms", "p99 ms", "{:.1f}"),
+           ("max_ms", "max ms", "{:.1f}"), ("idle_bytes", "bytes/idle", "{:.0f}"),
            ("loaded_mb", "loaded MB", "{:.1f}"), ("connects_per_second", "connects/s", "{:.0f}"))
 
 
@@ -174,22 +189,23 @@ def main():
     parser.add_argument("--rate", type=float, default=20)
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", help="banyan, nchan, go or node")
+    parser.add_argument("--only", nargs="+", help="floor, banyan, nchan, go, node")
     parser.add_argument("--banyan", default=str(ROOT / "build/banyan"))
     options = parser.parse_args()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="banyan-bench-"))
     try:
         load = build_load(folder)
-        contenders = {name: start for name, start in hubs(folder, options.banyan).items()
-                      if options.only in (None, name)}
+        contenders = {name: start
+                      for name, start in {"floor": floor(folder), **hubs(folder, options.banyan)}.items()
+                      if not options.only or name in options.only}
         for clients in options.clients:
             rounds = []
             for _ in range(options.rounds):
                 rounds.append({name: measure(start, load, clients, options.rate, options.seconds)
                                for name, start in contenders.items()})
-                for seen in rounds[-1].values():
-                    peer = rounds[-1].get("nchan")
-                    seen["ratio"] = seen["cpu_per_million"] / peer["cpu_per_million"] if peer else float("nan")
+                for seen, peer in itertools.product(rounds[-1].values(), ("floor", "nchan")):
+                    beside = rounds[-1].get(peer, {}).get("cpu_per_million", float("nan"))
+                    seen[f"of_{peer}"] = seen["cpu_per_million"] / beside
             print(f"\n{clients} WebSockets, {options.rate:g} events/s of {EVENT_BYTES} bytes; medians of "
                   f"{options.rounds} rounds")
             print(f"{'':8}" + "".join(f"{title:>15}" for _, title, _ in COLUMNS) + f"{'missing':>10}")
