@@ -98,7 +98,8 @@ ${text}
   }
 
   async ready() {
-    await until(async () => this.exit || (await this.admin('/readyz')).status === 200, 'Banyan to be ready');
+    const readyz = async () => this.exit || (await this.admin('/readyz')).status === 200;
+    await until(readyz, 'Banyan to be ready', 30_000);
     if (this.exit) throw new Error(`banyan ended while starting: ${JSON.stringify(this.exit)}`);
   }
 

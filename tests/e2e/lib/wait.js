@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 export { pause };
 
 // Resolves to the condition's first truthy value. The condition may throw: that is "not yet".
-export async function until(condition, what, limit = 10_000) {
+export async function until(condition, what, limit = 20_000) {
   const end = performance.now() + limit;
   let last;
   while (true) {
@@ -24,7 +24,7 @@ export async function until(condition, what, limit = 10_000) {
 }
 
 // The promise's outcome, or a rejection after the limit.
-export async function within(promise, what, limit = 10_000) {
+export async function within(promise, what, limit = 20_000) {
   const controller = new AbortController();
   const late = pause(limit, undefined, { signal: controller.signal }).then(
     () => Promise.reject(new Error(`waited ${limit} ms for: ${what}`)),
