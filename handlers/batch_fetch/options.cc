@@ -20,7 +20,7 @@ std::string origin_problem(const std::string& text) {
   return origin.ok() ? std::string() : origin.error().message;
 }
 
-// What the AWS tools read, too.
+// What the AWS tools read, too. A pair is never made of one from here and one from there.
 void read_environment(BatchFetchOptions& options, const config::Value& value) {
   if (value.has("access_key") || value.has("secret_key")) return;
   const auto read = [](const char* name, config::Secret& secret) {
@@ -34,13 +34,16 @@ void read_environment(BatchFetchOptions& options, const config::Value& value) {
 void check_credentials(BatchFetchOptions& options, const config::Value& value) {
   if (options.auth == Auth::sigv4) {
     read_environment(options, value);
-    const auto check = [&](const char* key, const config::Secret& secret, const char* variable) {
+    const auto check = [&](const char* key, const config::Secret& secret, const char* other,
+                           const char* variable) {
       if (!secret.empty() || value.has(key)) return;
       value.at(key).error(
-          fmt::format("is needed with auth = \"sigv4\", here or as {} in the environment", variable));
+          value.has(other)
+              ? fmt::format("is needed beside {}: the environment is read only when both are left out", other)
+              : fmt::format("is needed with auth = \"sigv4\", here or as {} in the environment", variable));
     };
-    check("access_key", options.access_key, "AWS_ACCESS_KEY_ID");
-    check("secret_key", options.secret_key, "AWS_SECRET_ACCESS_KEY");
+    check("access_key", options.access_key, "secret_key", "AWS_ACCESS_KEY_ID");
+    check("secret_key", options.secret_key, "access_key", "AWS_SECRET_ACCESS_KEY");
     return;
   }
   for (const char* key : {"access_key", "secret_key", "session_token"}) {

@@ -439,7 +439,11 @@ TEST_F(BatchFetchTest, OptionsThatDoNotFitAreRefused) {
   EXPECT_THAT(problem("origin = \"h\""),
               HasSubstr("handler.test.origin: must begin with http:// or https://"));
   EXPECT_THAT(problem(origin + "auth = \"sigv4\"\naccess_key = \"a\""),
-              HasSubstr("handler.test.secret_key: is needed with auth = \"sigv4\""));
+              HasSubstr("handler.test.secret_key: is needed beside access_key"));
+  unsetenv("AWS_ACCESS_KEY_ID");
+  EXPECT_THAT(
+      problem(origin + "auth = \"sigv4\""),
+      HasSubstr("handler.test.access_key: is needed with auth = \"sigv4\", here or as AWS_ACCESS_KEY_ID"));
   EXPECT_THAT(problem(origin + "secret_key = \"a\""), HasSubstr("secret_key: has no effect without auth"));
   EXPECT_THAT(problem(origin + "default_timeout = \"20s\""),
               HasSubstr("handler.test.default_timeout: must not be more than max_timeout"));
