@@ -25,6 +25,7 @@ size_t plain_size(std::string_view text) {
 }  // namespace
 
 void LogPen::put(std::string_view text) {
+  if (text.empty()) return;  // it may point nowhere
   if (text.size() > kRoom) {
     flush();
     out_.append(text);
