@@ -1,14 +1,12 @@
 """Banyan beside its peers: see bench/README.md; bench/run.sh installs what is needed and calls this."""
 import argparse
-import json
 import pathlib
-import shutil
 import sys
-import tempfile
 
 import cases
 import contenders
 import measuring
+import outcome
 import picture
 import report
 import targets
@@ -97,20 +95,12 @@ def read_arguments():
 
 def main():
     arguments = read_arguments()
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="banyan-bench-"))
-    folder.chmod(0o755)  # for workers that give up root
-    try:
-        results = json.loads(arguments.again.read_text()) if arguments.again else run(arguments, folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    (arguments.out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
-    (arguments.out / "results.svg").write_text(picture.as_svg(results))
+    results = outcome.of(arguments, run)
+    outcome.keep(results, picture.as_svg(results), arguments.out, "results")
     if arguments.markdown:
         print(report.as_markdown(results), targets.as_markdown(results), sep="\n\n")
     else:
         print(report.as_text(results))
-    print(f"bench: {arguments.out}/results.json and results.svg", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -4,12 +4,11 @@ import dataclasses
 import json
 import os
 import pathlib
-import shutil
 import sys
-import tempfile
 
 import curves
 import measuring
+import outcome
 import report
 from cases import IDLE, Case
 from house import House, versions
@@ -146,17 +145,9 @@ def read_arguments():
 
 def main():
     arguments = read_arguments()
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="banyan-bench-"))
-    folder.chmod(0o755)  # for workers that give up root
-    try:
-        results = json.loads(arguments.again.read_text()) if arguments.again else run(arguments, folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    (arguments.out / "scaling.json").write_text(json.dumps(results, indent=1) + "\n")
-    (arguments.out / "scaling.svg").write_text(curves.as_svg(results))
+    results = outcome.of(arguments, run)
+    outcome.keep(results, curves.as_svg(results), arguments.out, "scaling")
     print(curves.as_markdown(results))
-    print(f"bench: {arguments.out}/scaling.json and scaling.svg", file=sys.stderr)
 
 
 if __name__ == "__main__":
