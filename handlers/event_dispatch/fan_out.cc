@@ -9,6 +9,18 @@ constexpr Millis kSlice{1};
 // Sends between two looks at the clock.
 constexpr unsigned kSendsPerLook = 16;
 
+// Each send lets the kernel fill the processor's near caches, and every subscriber's memory lies somewhere
+// else. So it is asked for while the sends to those before it are under way: two ahead its place in the
+// channel, which says who comes behind it; then what belongs to it.
+void look_ahead(const Subscription* next) {
+  if (!next) return;
+  if (next->next) {
+    __builtin_prefetch(next->next);
+    __builtin_prefetch(next->next + 1);
+  }
+  next->listener->warm_up();
+}
+
 }  // namespace
 
 FanOut::FanOut(event::Loop& loop, shm::EventLog& log, ChannelBook& book, Owner& owner)
@@ -64,18 +76,6 @@ void FanOut::note_missed() {
     subscription.behind = 1;
     subscription.listener->on_missed(subscription);
   });
-}
-
-// Each send lets the kernel fill the processor's near caches, and every subscriber's memory lies somewhere
-// else. So it is asked for while the sends to those before it are under way: two ahead its place in the
-// channel, which says who comes behind it; then what belongs to it.
-void look_ahead(const Subscription* next) {
-  if (!next) return;
-  if (next->next) {
-    __builtin_prefetch(next->next);
-    __builtin_prefetch(next->next + 1);
-  }
-  next->listener->warm_up();
 }
 
 // False when the time is up and the round is not.

@@ -166,6 +166,7 @@ void LogFile::flush() {
   }
   write_lines(current()->get(), lines_);
   lines_.clear();
+  due_ = false;
 }
 
 }  // namespace banyan::process

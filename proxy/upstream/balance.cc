@@ -10,6 +10,21 @@ namespace {
 // Points on the ring for each unit of weight: with 160 the shares of equal servers differ by a few percent.
 constexpr int kPointsPerWeight = 160;
 
+// Smooth weighted round robin among those for which takes_part(server) is true.
+template <class Part>
+Server* next_in_turn(std::span<Server* const> usable, Part takes_part) {
+  Server* best = nullptr;
+  int64_t total = 0;
+  for (Server* server : usable) {
+    if (!takes_part(*server)) continue;
+    server->round_robin_credit += server->share();
+    total += server->share();
+    if (!best || server->round_robin_credit > best->round_robin_credit) best = server;
+  }
+  best->round_robin_credit -= total;
+  return best;
+}
+
 }  // namespace
 
 Balancer::Balancer(config::Upstream::Balance method, std::span<const std::unique_ptr<Server>> servers)
@@ -39,25 +54,6 @@ Server* Balancer::pick(std::span<Server* const> usable, uint64_t hash) {
   }
   return usable.front();
 }
-
-namespace {
-
-// Smooth weighted round robin among those for which takes_part(server) is true.
-template <class Part>
-Server* next_in_turn(std::span<Server* const> usable, Part takes_part) {
-  Server* best = nullptr;
-  int64_t total = 0;
-  for (Server* server : usable) {
-    if (!takes_part(*server)) continue;
-    server->round_robin_credit += server->share();
-    total += server->share();
-    if (!best || server->round_robin_credit > best->round_robin_credit) best = server;
-  }
-  best->round_robin_credit -= total;
-  return best;
-}
-
-}  // namespace
 
 Server* Balancer::round_robin(std::span<Server* const> usable) {
   return next_in_turn(usable, [](const Server&) { return true; });

@@ -127,6 +127,7 @@ bool Group::has_untried(Tried tried) const {
   return false;
 }
 
+// Of one that is, the share is brought up to date: whoever chooses among servers goes by it.
 bool Group::is_usable(Server& server, bool backup, bool even_ejected) {
   if (server.settings().backup != backup || !server.has_address() || !server.allowed()) return false;
   const TimePoint now = here_.loop.now();
