@@ -9,20 +9,12 @@
 
 #include "base/clock.h"
 #include "config/schema.h"
+#include "exchange/termination.h"
 #include "handler/handler.h"
 #include "http/head.h"
 #include "route/decide.h"
 
 namespace banyan::exchange {
-
-// Who ended the request and in which phase, two letters after HAProxy's termination state ("--": it ended
-// well).
-//   C client · S server · P proxy · K the process stopped   (lower case: by a time-out)
-//   R request · C connect · H waiting for the head · D body · Q queue
-struct Termination {
-  char who = '-';
-  char phase = '-';
-};
 
 struct AccessFacts {
   const http::RequestHead* request = nullptr;  // null when the head could not be understood

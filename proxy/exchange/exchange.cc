@@ -1,12 +1,10 @@
 #include "exchange/exchange.h"
 
-#include <fmt/format.h>
-
-#include <algorithm>
-
 #include "base/check.h"
 #include "base/log.h"
+#include "exchange/answer_head.h"
 #include "exchange/ending.h"
+#include "exchange/fallback.h"
 #include "exchange/outbound_head.h"
 #include "exchange/server_timing.h"
 #include "http/error_page.h"
@@ -22,12 +20,6 @@ constexpr size_t kReplayLimit = 64 * 1024;
 bool is_gateway_error(int status) { return status == 502 || status == 503 || status == 504; }
 
 constexpr std::string_view kNoBudget = "budget";
-
-shm::FallbackReason fallback_reason(const Error& error) {
-  if (error.status == 504) return shm::FallbackReason::timeout;
-  return error.type.starts_with("destination_") ? shm::FallbackReason::unavailable
-                                                : shm::FallbackReason::error;
-}
 
 }  // namespace
 
@@ -198,27 +190,14 @@ handler::Retry Exchange::retry() const {
 void Exchange::respond(const http::ResponseHead& head) {
   if (stream_.responded() || session_over_) return;
   if (is_gateway_error(head.status) && fall_back(shm::FallbackReason::status)) return;
-  http::ResponseHead& out = front_.response_;
-  out.clear();
-  out.status = head.status;
-  out.reason = head.reason;
-  out.body = head.body;
-  http::add_end_to_end_fields(head.fields, out.fields);
-  if (request().method == http::Method::head || head.status == 304) {
-    // No body, but its size may be told (RFC 9110 section 8.6).
-    if (const http::Field* size = head.fields.find(http::FieldId::content_length)) out.fields.add(*size);
-  }
-  if (!notes_.upstream_address.empty() && !site_->config->via.empty()) {
-    out.fields.add(http::FieldId::via, out.fields.arena().concat(
-                                           {head.minor_version == 0 ? "1.0 " : "1.1 ", site_->config->via}));
-  }
   if (head.status == 101) {
-    if (request().upgrade.empty())
+    if (request().upgrade.empty()) {
       return fail(handler_error(502, "answered 101 to a request without Upgrade"));
+    }
     deadline_timer_.stop();
-    const http::Field* upgrade = head.fields.find(http::FieldId::upgrade);
-    out.fields.add(http::FieldId::upgrade, upgrade ? upgrade->value : request().upgrade);
   }
+  http::ResponseHead& out = front_.response_;
+  make_answer_head(request(), head, notes_.upstream_address.empty() ? "" : site_->config->via, out);
   if (!taker_) watch_long_lived(out);
   finish_head(out);
 }
@@ -305,15 +284,7 @@ void Exchange::answer_error(const Error& error) {
   std::string_view detail =
       error.fault == Fault::client ? std::string_view(error.message) : std::string_view();
   http::Fields fields;
-  if (error.fault != Fault::client) {
-    fields.add_copy(
-        http::FieldId::proxy_status,
-        fmt::format("{}; error={}", site_->config->via.empty() ? "banyan" : site_->config->via, error.type));
-  }
-  if (error.retry_after.count() > 0 || error.status == 503) {
-    auto seconds = std::max<int64_t>(1, std::chrono::ceil<std::chrono::seconds>(error.retry_after).count());
-    fields.add_copy(http::FieldId::retry_after, fmt::format("{}", seconds));
-  }
+  add_error_fields(error, site_->config->via.empty() ? "banyan" : site_->config->via, fields);
   if (!error_) error_ = error;
   stream_.restart_response_body();
   answer(error.status, http::error_content_type(json), http::error_body(error.status, detail, json), fields);
@@ -342,17 +313,12 @@ void Exchange::fail(Error error) {
   deferred_.schedule();
 }
 
-// Whether legacy may answer what native could not: the rollout wants it, it was native's first try, no byte
-// of the body is gone, and a second execution does no harm.
+// Once at most.
 bool Exchange::may_fall_back(bool nothing_sent) const {
-  if (!fallback_reason_.empty() || !decision_.rollout || decision_.side != shm::Side::native ||
-      !decision_.rollout->plan.fallback) {
-    return false;
-  }
-  if (front_.here_.loop.now() >= limit_.end() || !request().upgrade.empty()) return false;
-  if (!stream_.can_rewind_request_body()) return false;
-  return nothing_sent || route().rules().retry == config::Route::Retry::always ||
-         http::is_idempotent(request().method);
+  return fallback_reason_.empty() &&
+         exchange::may_fall_back({decision_, request(), route().rules().retry,
+                                  front_.here_.loop.now() < limit_.end(), stream_.can_rewind_request_body(),
+                                  nothing_sent});
 }
 
 // True if legacy takes over: it may, and the budget covers it.
@@ -425,102 +391,6 @@ void Exchange::on_handed_over(std::unique_ptr<net::Stream> connection, std::stri
   taker_->take({std::move(connection), std::move(received),
                 std::make_unique<HandedOver>(front_, std::move(ticket_), followed())});
   session_.reset();
-}
-
-void Exchange::count(http::StreamEnd end) {
-  shm::Counters& counters = front_.here_.counters;
-  uint32_t number = decision_.route ? route().number() : 0;
-  int status = status_ != 0 ? status_ : end == http::StreamEnd::client_gone ? 499 : 500;
-  counters.counter(shm::Metric::http_requests, number, decision_.side, request().method, status).add();
-  if (decision_.route) {
-    counters.counter(shm::Metric::http_requests_in_flight, number, decision_.side).subtract();
-  }
-  counters.histogram(shm::Metric::http_request_duration, number, decision_.side)
-      .observe(front_.here_.loop.now() - arrived_);
-  if (ended_by() == LongLived::Cause::moved) {
-    counters.counter(shm::Metric::connections_moved, number, decision_.side).add();
-  }
-  counters.counter(shm::Metric::http_request_bytes, number, decision_.side).add(stream_.request_bytes());
-  counters.counter(shm::Metric::http_response_bytes, number, decision_.side).add(stream_.bytes_sent());
-  if (decision_.rollout) count_for_rollout(end, front_.here_.loop.now() - arrived_);
-}
-
-// Once for each request; see ending.h.
-void Exchange::count_for_rollout(http::StreamEnd end, std::optional<Duration> duration) {
-  if (refused_ || std::exchange(counted_for_rollout_, true)) return;
-  const Compared compared = compared_side(decision_);
-  if (compared.side == shm::Side::none) return;
-  std::optional<shm::Ending> ending = ending_of({end, status_, error_ ? &*error_ : nullptr, fell_back_});
-  if (!ending) return;
-  const uint32_t number = decision_.rollout->number;
-  if (compared.diverted || !duration) {
-    front_.here_.rollouts.count(number, compared.side, compared.diverted ? shm::Ending::diverted : *ending);
-  } else {
-    front_.here_.rollouts.count(number, compared.side, *ending, *duration);
-  }
-}
-
-bool Exchange::logged() const {
-  return site_->config->log.access.path != "off" && (!decision_.route || route().rules().access_log);
-}
-
-Termination Exchange::termination(http::StreamEnd end) const {
-  if (ended_by() == LongLived::Cause::moved) return {'P', 'D'};
-  if (ended_by() == LongLived::Cause::stopping) return {'K', 'D'};
-  char phase = stream_.responded() ? 'D' : 'H';
-  switch (end) {
-    case http::StreamEnd::client_gone:
-      return {'C', phase};
-    case http::StreamEnd::client_slow:
-      return {'c', phase};
-    case http::StreamEnd::shutdown:
-      return {'K', phase};
-    case http::StreamEnd::broken_off:
-    case http::StreamEnd::complete:
-      break;
-  }
-  if (refused_) return {'P', 'R'};
-  if (!error_) return end == http::StreamEnd::complete ? Termination{} : Termination{'S', 'D'};
-  bool slow = error_->status == 504 || error_->status == 408;
-  if (end == http::StreamEnd::complete)
-    phase = error_->type.starts_with("connection_refused") ||
-                    error_->type.starts_with("connection_timeout") || error_->type.starts_with("destination")
-                ? 'C'
-                : 'H';
-  switch (error_->fault) {
-    case Fault::client:
-      return {slow ? 'c' : 'C', 'R'};
-    case Fault::upstream:
-    case Fault::handler:
-      return {slow ? 's' : 'S', phase};
-    case Fault::proxy:
-      break;
-  }
-  return {slow ? 'p' : 'P', phase};
-}
-
-void Exchange::log(http::StreamEnd end) {
-  AccessFacts facts;
-  facts.request = &request();
-  facts.decision = &decision_;
-  facts.notes = &notes_;
-  facts.remote_addr = client().ip;
-  facts.request_id = identity_.request_id();
-  facts.trace_id = identity_.trace_id();
-  facts.tls_protocol = stream_.connection().tls_protocol;
-  facts.client_subject = stream_.connection().client_subject;
-  facts.status = status_ != 0 ? status_ : 499;
-  facts.body_bytes_sent = stream_.body_bytes_sent();
-  facts.request_length = stream_.request_bytes();
-  facts.request_time = front_.here_.loop.now() - arrived_;
-  facts.conn_requests = stream_.connection().requests;
-  facts.fallback = fell_back_;
-  facts.fallback_reason = fallback_reason_;
-  facts.term = termination(end);
-  if (error_) facts.error = error_->message;
-  if (ended_by() == LongLived::Cause::moved) facts.error = "the rollout has moved this client";
-  if (ended_by() == LongLived::Cause::stopping) facts.error = "this process stops";
-  front_.write_access(facts, *site_);
 }
 
 }  // namespace banyan::exchange

@@ -80,7 +80,6 @@ class Exchange final : public http::StreamUser, private handler::Call, private L
   void watch_long_lived(const http::ResponseHead& head);
   void on_deadline();
   void on_deferred();
-  Termination termination(http::StreamEnd end) const;
   void count(http::StreamEnd end);
   void count_for_rollout(http::StreamEnd end, std::optional<Duration> duration);
   void log(http::StreamEnd end);
