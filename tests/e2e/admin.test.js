@@ -159,8 +159,7 @@ test('TCP needs the token', async (scope) => {
 
 test('banyanctl top: once as text and JSON, and live in a terminal', async (scope) => {
   const { banyan } = await begin(scope);
-  const running = load(`${banyan.url}/split`, { connections: 2, headers: { 'X-User-Id': 'u' } });
-  scope.after(() => running.stop());
+  const running = load(scope, `${banyan.url}/split`, { connections: 2, headers: { 'X-User-Id': 'u' } });
   const json = await banyan.ctl('top', '--json', '--interval', '0.3');
   assert.equal(json.code, 0, json.stderr);
   const { routes, rollouts, seconds } = JSON.parse(json.stdout);

@@ -21,7 +21,7 @@ const metric = async (banyan, name) => {
 test('a full disk under the access log: lines are lost and counted, requests are not', async (scope) => {
   const prepare = (folder) => fs.symlinkSync('/dev/full', path.join(folder, 'access.log'));
   const banyan = await start(scope, reply, { prepare });
-  const traffic = load(banyan.url, { connections: 4 });
+  const traffic = load(scope, banyan.url, { connections: 4 });
   await until(async () => (await metric(banyan, 'banyan_log_lines_dropped_total')) > 10, 'lost lines', 20_000);
   const { sent, failures } = await traffic.stop();
   assert.deepEqual(failures, []);

@@ -57,7 +57,7 @@ const app = (server) =>
 test('upgrades under load lose no request', { timeout: 300_000 }, async (scope) => {
   const server = await serveHttp(scope, (request, response) => response.end('ok'));
   const banyan = await startLinked(scope, app(server));
-  const traffic = load(banyan.url, { connections: 8 });
+  const traffic = load(scope, banyan.url, { connections: 8 });
   const pids = [banyan.pid];
   for (let i = 0; i < Number(process.env.BANYAN_UPGRADES ?? 2); i += 1) {
     const { code, stderr } = await upgrade(banyan);

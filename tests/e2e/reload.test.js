@@ -40,8 +40,8 @@ test(
     });
     await until(() => socket.readyState === WebSocket.OPEN, 'the WebSocket');
 
-    const keepAlive = load(`${banyan.url}/`, { connections: 4 });
-    const fresh = load(`${banyan.url}/`, {
+    const keepAlive = load(scope, `${banyan.url}/`, { connections: 4 });
+    const fresh = load(scope, `${banyan.url}/`, {
       connections: 2,
       method: 'POST',
       body: 'x',

@@ -74,7 +74,7 @@ async function settledShare(shareOf) {
 
 test('a change is live in all workers within a second, under load, and to 0 exactly', async (scope) => {
   const { banyan, native } = await begin(scope, 'percent = 100', { workers: 3 });
-  const running = load(banyan.url, { connections: 6, headers: { Cookie: 'uid=x' } });
+  const running = load(scope, banyan.url, { connections: 6, headers: { Cookie: 'uid=x' } });
   await until(() => native.requests.length > 50, 'some requests');
   const { code } = await banyan.ctl('rollout', 'set', 'r', '0', '--why', 'stop');
   const changed = performance.now();
@@ -226,12 +226,12 @@ target = "rollout.r"
 test('fallback: a native side that hangs leaves time for legacy', async (scope) => {
   const { banyan } = await begin(scope, 'percent = 100', {
     native: { onRequest: () => {} },
-    route: 'deadline = "1500ms"',
+    route: 'deadline = "3s"',
   });
   const began = performance.now();
   const response = await fetch(banyan.url, { agent: false });
   assert.equal(response.status, 200);
-  assert.ok(performance.now() - began < 1500);
+  assert.ok(performance.now() - began < 3000);
 });
 
 test('fallback = false leaves the failure as it is; so does an answer that has begun', async (scope) => {

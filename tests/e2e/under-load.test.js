@@ -48,8 +48,8 @@ stream = true
   return {
     banyan,
     tables,
-    keepAlive: (connections) => load(`${banyan.url}/r`, { connections }),
-    fresh: (connections) => load(`${banyan.url}/r`, { connections, headers: { Connection: 'close' } }),
+    keepAlive: (connections) => load(scope, `${banyan.url}/r`, { connections }),
+    fresh: (connections) => load(scope, `${banyan.url}/r`, { connections, headers: { Connection: 'close' } }),
     secureTraffic: (connections) => new SecureLoad(scope, tlsPort, connections, secure),
   };
 }

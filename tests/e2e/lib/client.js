@@ -53,9 +53,9 @@ export function run(program, args, options = {}) {
 
 export const curl = (...args) => run('curl', ['-sS', '--max-time', '30', ...args]);
 
-// Requests in a loop on that many keep-alive connections, until stop(). stop() resolves to {sent, failures}:
-// every answer for which accept(response) is false, and every error.
-export function load(url, { connections = 4, accept = ({ status }) => status === 200, ...options } = {}) {
+// Requests in a loop on that many keep-alive connections, until stop() or the end of the test. stop() resolves to
+// {sent, failures}: every answer for which accept(response) is false, and every error.
+export function load(scope, url, { connections = 4, accept = ({ status }) => status === 200, ...options } = {}) {
   const agent = new http.Agent({ keepAlive: true, maxSockets: connections, maxFreeSockets: connections });
   const result = { sent: 0, failures: [] };
   let stopping = false;
@@ -71,13 +71,12 @@ export function load(url, { connections = 4, accept = ({ status }) => status ===
     }
   };
   const loops = Array.from({ length: connections }, loop);
-  return {
-    result,
-    async stop() {
-      stopping = true;
-      await Promise.all(loops);
-      agent.destroy();
-      return result;
-    },
+  const stop = async () => {
+    stopping = true;
+    await Promise.all(loops);
+    agent.destroy();
+    return result;
   };
+  scope.after(stop);
+  return { result, stop };
 }

@@ -91,7 +91,7 @@ test('load counts failures', async (scope) => {
     response.statusCode = count === 5 ? 500 : 200;
     response.end('x');
   });
-  const running = load(`http://${server.host}/`, { connections: 2 });
+  const running = load(scope, `http://${server.host}/`, { connections: 2 });
   await until(() => count > 20, 'some requests');
   const { sent, failures } = await running.stop();
   assert.ok(sent > 20);
