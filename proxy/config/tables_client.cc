@@ -156,13 +156,14 @@ const Section<Overload>& overload_section() {
   static const Section<Overload> section(
       "overload",
       "When a worker has too little of something, it answers new requests by 503 with Retry-After; what is "
-      "under "
-      "way goes on. banyan_overload_shed_total says why.",
+      "under way goes on. banyan_overload_shed_total says why.",
       {field("loop_lag", &Overload::loop_lag, duration(),
              "Turns of the event loop that take so long, one after the other. 0 for never."),
        field("descriptors", &Overload::descriptors, percent(),
              "Share of the descriptors a process may have that are in use. 0 for never."),
-       field("memory", &Overload::memory, size(), "Resident memory of a worker. 0 for never.")});
+       field("memory", &Overload::memory, size(),
+             "Resident memory of a worker, after what it can spare was given back to the system. 0 for "
+             "never.")});
   return section;
 }
 

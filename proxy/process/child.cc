@@ -241,6 +241,7 @@ void Child::on_second() {
   if (const uint64_t lost = logs_.take_lost(); lost > 0) {
     workplace_.counters().counter(shm::Metric::log_lines_dropped).add(lost);
   }
+  heap_.on_second();
   role_->on_second();
   second_.start(std::chrono::seconds(1));
 }

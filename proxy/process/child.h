@@ -15,6 +15,7 @@
 #include "event/timer.h"
 #include "process/channel.h"
 #include "process/generation.h"
+#include "process/heap_trim.h"
 #include "process/inheritance.h"
 #include "process/log_files.h"
 #include "process/outcome.h"
@@ -84,6 +85,7 @@ class Child final : Channel::Listener {
   // Lets go of the listening sockets, for good.
   void close_sockets() { inheritance_.sockets.clear(); }
   LogFiles& logs() { return logs_; }
+  HeapTrim& heap() { return heap_; }
 
  private:
   void on_message(Message message) override;
@@ -104,6 +106,7 @@ class Child final : Channel::Listener {
   LogFiles logs_;
   Channel channel_;
   event::Timer second_;
+  HeapTrim heap_{workplace_.pool()};
   Role* role_ = nullptr;
   std::shared_ptr<Generation> current_;
   std::shared_ptr<Generation> next_;

@@ -5,24 +5,15 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 
 #include "base/log.h"
 #include "event/loop.h"
+#include "process/heap_trim.h"
 
 namespace banyan::process {
 namespace {
 
 constexpr int kLateLooks = 3;
-
-uint64_t resident_bytes() {
-  unsigned long total = 0, resident = 0;
-  std::FILE* file = std::fopen("/proc/self/statm", "re");
-  if (!file) return 0;
-  const bool read = std::fscanf(file, "%lu %lu", &total, &resident) == 2;
-  std::fclose(file);
-  return read ? uint64_t{resident} * static_cast<uint64_t>(sysconf(_SC_PAGESIZE)) : 0;
-}
 
 }  // namespace
 

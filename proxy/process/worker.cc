@@ -57,6 +57,8 @@ void Worker::on_generation(std::shared_ptr<Generation> generation, const NamedFd
   access_log_ = child_.logs().find(generation_->config().log.access.path);
   most_clients_ = connection_limit(generation_->config());
   overload_.set(generation_->config().overload);
+  // Before it is so much that new requests are refused.
+  child_.heap().set_limit(generation_->config().overload.memory / 10 * 9);
   if (!draining_) open_doors(sockets);
 }
 

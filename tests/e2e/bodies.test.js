@@ -8,7 +8,7 @@ import http from 'node:http';
 import net from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { startInFrontOf } from './lib/banyan.js';
+import { memory, startInFrontOf } from './lib/banyan.js';
 import { connect } from './lib/raw.js';
 import { serve, serveHttp } from './lib/servers.js';
 import { test } from './lib/test.js';
@@ -50,12 +50,6 @@ async function textOf(response) {
   const chunks = [];
   for await (const chunk of response) chunks.push(chunk);
   return Buffer.concat(chunks).toString();
-}
-
-// Resident memory of a process in MiB.
-function memory(pid) {
-  const status = fs.readFileSync(`/proc/${pid}/status`, 'utf8');
-  return Number(/^VmRSS:\s+([0-9]+) kB$/m.exec(status)[1]) / 1024;
 }
 
 // The largest growth of any worker's memory while the promise is under way, in MiB. A sanitizer keeps freed

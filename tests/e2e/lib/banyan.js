@@ -33,6 +33,12 @@ export function makeFolder(scope) {
   return folder;
 }
 
+// Resident memory of a process in MiB.
+export function memory(pid) {
+  const status = fs.readFileSync(`/proc/${pid}/status`, 'utf8');
+  return Number(/^VmRSS:\s+([0-9]+) kB$/m.exec(status)[1]) / 1024;
+}
+
 function readIfThere(file) {
   return fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : '';
 }
