@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include "base/clock.h"
 #include "base/result.h"
 #include "config/values.h"
 
@@ -12,6 +13,9 @@ namespace banyan::net {
 struct ListenOptions {
   int backlog = 1024;       // the kernel limits it to net.core.somaxconn
   mode_t unix_mode = 0666;  // of a unix socket's file; who may connect (nginx: 0666)
+  // Until when an address that somebody else listens on is tried again, while the caller waits; once by
+  // default. The workers of a master that was killed need a moment to end (nginx tries five times in 2.5 s).
+  TimePoint in_use_until{};
 };
 
 // A bound, listening, non-blocking, close-on-exec socket, which belongs to the caller. SO_REUSEADDR is set;

@@ -14,8 +14,8 @@
 namespace banyan::process {
 namespace {
 
-Result<Fd> open_socket(const config::Address& address, int backlog, mode_t mode) {
-  Result<int> fd = net::open_listen_socket(address, {.backlog = backlog, .unix_mode = mode});
+Result<Fd> open_socket(const config::Address& address, const net::ListenOptions& options) {
+  Result<int> fd = net::open_listen_socket(address, options);
   if (!fd) return std::move(fd).error();
   return Fd(*fd);
 }
@@ -54,12 +54,12 @@ uint32_t count_workers(const config::Config& config) {
 }
 
 NamedFds open_missing_sockets(const config::Config& config, const NamedFds& have,
-                              std::vector<config::Diagnostic>& diagnostics) {
+                              std::vector<config::Diagnostic>& diagnostics, TimePoint in_use_until) {
   NamedFds opened;
   for (const config::Listener& listener : config.listeners) {
     std::string name = listener.address.text();
     if (have.contains(name) || opened.contains(name)) continue;
-    Result<Fd> fd = open_socket(listener.address, static_cast<int>(listener.backlog), 0666);
+    Result<Fd> fd = open_socket(listener.address, {static_cast<int>(listener.backlog), 0666, in_use_until});
     if (fd) {
       opened.emplace(name, std::move(*fd));
     } else {
@@ -70,12 +70,13 @@ NamedFds open_missing_sockets(const config::Config& config, const NamedFds& have
   return opened;
 }
 
-Result<NamedFds> open_admin_sockets(const config::Admin& admin, const NamedFds& have) {
+Result<NamedFds> open_admin_sockets(const config::Admin& admin, const NamedFds& have,
+                                    TimePoint in_use_until) {
   constexpr int kBacklog = 128;
   NamedFds opened;
   for (const config::Address& address : admin_addresses(admin)) {
     if (have.contains(address.text())) continue;
-    Result<Fd> fd = open_socket(address, kBacklog, 0600);
+    Result<Fd> fd = open_socket(address, {kBacklog, 0600, in_use_until});
     if (!fd) return std::move(fd).error();
     opened.emplace(address.text(), std::move(*fd));
   }

@@ -44,11 +44,12 @@ struct Inheritance {
 uint32_t count_workers(const config::Config& config);
 
 // Opens the listening sockets that `config` names and `have` has not. What cannot be opened is a diagnostic
-// at the place of its listener; then the result is of no use.
+// at the place of its listener; then the result is of no use. `in_use_until` as in net::ListenOptions.
 NamedFds open_missing_sockets(const config::Config& config, const NamedFds& have,
-                              std::vector<config::Diagnostic>& diagnostics);
+                              std::vector<config::Diagnostic>& diagnostics, TimePoint in_use_until = {});
 // The admin socket (0600) and the admin TCP address, but for those in `have`.
-Result<NamedFds> open_admin_sockets(const config::Admin& admin, const NamedFds& have);
+Result<NamedFds> open_admin_sockets(const config::Admin& admin, const NamedFds& have,
+                                    TimePoint in_use_until = {});
 // Closes those that `config` does not name, as listeners or as admin addresses, and returns them.
 std::vector<config::Address> close_unnamed(const config::Config& config, NamedFds& sockets);
 // The same, and the files of unix sockets go too.

@@ -18,6 +18,9 @@
 namespace banyan::process {
 namespace {
 
+// How long addresses may stay in use by whoever served them before: children of a master that was killed.
+constexpr Duration kBindPatience = std::chrono::milliseconds(2500);
+
 // Who started us reads standard error, and a master whose place this one was to take, the line.
 class Refusal {
  public:
@@ -86,15 +89,16 @@ Result<std::optional<User>> choose_user(const config::Config& config) {
 
 Result<void> open_sockets(Inheritance& inheritance, const Refusal& refusal) {
   const config::Config& config = inheritance.current->config;
+  const TimePoint in_use_until = MonotonicClock::now() + kBindPatience;
   std::vector<config::Diagnostic> diagnostics;
-  NamedFds missing = open_missing_sockets(config, inheritance.sockets, diagnostics);
+  NamedFds missing = open_missing_sockets(config, inheritance.sockets, diagnostics, in_use_until);
   refusal.say(config::to_text(diagnostics));
   if (config::has_errors(diagnostics)) {
     discard_sockets(missing);
     return proxy_error("cannot open the listening sockets");
   }
   inheritance.sockets.merge(missing);
-  auto admin = open_admin_sockets(config.admin, inheritance.admin_sockets);
+  auto admin = open_admin_sockets(config.admin, inheritance.admin_sockets, in_use_until);
   if (!admin) return std::move(admin).error();
   inheritance.admin_sockets.merge(*admin);
   return {};

@@ -219,7 +219,7 @@ test('a damaged one is refused, and skipped by the next start', async (scope) =>
   fs.writeFileSync(file(2), 'nonsense');
   fs.writeFileSync(path.join(kept(banyan), 'notes.txt'), 'left alone');
   await banyan.killEverything();
-  assert.match(banyan.errorLog() + banyan.output, /history: 2\.config is skipped: it is damaged/);
+  await banyan.said(/history: 2\.config is skipped: it is damaged/);
   await refused(banyan, ['rollback', '2'], /configuration 2 is not kept/);
   await refused(banyan, ['rollback', '1'], /1\.config is damaged/);
   assert.equal(await said(banyan), 'three');
@@ -231,7 +231,7 @@ test('a history that cannot be written is a warning: reloads go on, and back', a
   fs.rmSync(kept(banyan), { recursive: true });
   fs.writeFileSync(kept(banyan), '');
   await banyan.killEverything();
-  assert.match(banyan.errorLog() + banyan.output, /configurations are not kept: .*history/);
+  await banyan.said(/configurations are not kept: .*history/);
   assert.equal(await said(banyan), 'one');
   const stdout = await change(banyan, reply('two'), 'reload', '--confirm', '1h');
   assert.match(stdout, /this configuration is not kept in the history: .*history/);

@@ -152,7 +152,7 @@ test('a server that answers 503 with Retry-After is left alone, by all workers',
   assert.ok(ejected && seconds > 20 && seconds <= 30, `${seconds} s`);
   for (let count = 0; count < 30; count += 1) assert.equal((await get(banyan)).status, 200);
   assert.equal(asks.seen.length, 1);
-  assert.match(banyan.errorLog(), /answered 503 and is left alone for 30 s, as it asks/);
+  await banyan.said(/answered 503 and is left alone for 30 s, as it asks/);
 });
 
 test('Retry-After is bounded, may be a date, and is heeded for 429 where that is said', async (scope) => {

@@ -75,19 +75,19 @@ test('the command of a hook runs outside the filter, as the user, and only the c
     { top },
   );
   assert.equal((await banyan.ctl('rollout', 'set', 'r', '40')).code, 0);
-  await until(() => /command: event \d+ \(set\) delivered/.test(banyan.errorLog()), 'the delivery');
+  await banyan.said(/command: event \d+ \(set\) delivered/);
   const [event, ...rest] = fs.readFileSync(path.join(banyan.folder, 'hook/out'), 'utf8').split('\n');
   assert.equal(JSON.parse(event).new, 40);
   assert.match(rest.join('\n'), /^Seccomp:\t0$/m);
   if (root) assert.match(rest.join('\n'), /^Uid:\t[1-9]/m);
   const fds = fs.readFileSync(path.join(banyan.folder, 'hook/fds'), 'utf8');
   assert.ok(!/banyan|memfd/.test(fds.replaceAll(banyan.folder, '')), `no descriptor of ours: ${fds}`);
-  assert.match(banyan.errorLog(), /command: cat: nowhere: No such file/);
+  await banyan.said(/command: cat: nowhere: No such file/);
   // A command that comes with a reload is run by the same, confined, controller.
   const before = banyan.controller();
   await banyan.reconfigure(tables('on_event = { command = ["/bin/echo", "second"] }'));
   assert.equal((await banyan.ctl('rollout', 'set', 'r', '41')).code, 0);
-  await until(() => /command: second/.test(banyan.errorLog()), 'the second command');
+  await banyan.said(/command: second/);
   assert.equal(banyan.controller(), before);
 });
 

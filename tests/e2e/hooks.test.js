@@ -74,8 +74,8 @@ test('a webhook that fails twice is tried again, in order, signed', async (scope
   assert.equal(calls[0].headers['x-banyan-event'], 'set');
   const deliveries = calls.map(({ headers }) => headers['x-banyan-delivery']);
   assert.ok(deliveries[0] === deliveries[2] && deliveries[2] !== deliveries[3], String(deliveries));
-  await until(() => /webhook: event \d+ \(abort\) delivered/.test(banyan.errorLog()), 'the log');
-  assert.match(banyan.errorLog(), /attempt 1 of 5: answered 500/);
+  await banyan.said(/webhook: event \d+ \(abort\) delivered/);
+  await banyan.said(/attempt 1 of 5: answered 500/);
 });
 
 test('a hook that never answers holds nobody up', async (scope) => {
@@ -89,9 +89,8 @@ test('a hook that never answers holds nobody up', async (scope) => {
     assert.ok(performance.now() - began < 2000);
   }
   await until(async () => (await fetch(banyan.url)).text === 'native', 'the new share');
-  const gaveUp = (pattern) => until(() => pattern.test(banyan.errorLog()), String(pattern));
-  await gaveUp(/webhook: event \d+ \(set\) is given up after 2 attempts: \S/);
-  await gaveUp(/command: event \d+ \(set\) is given up after 2 attempts: exit status 3/);
+  await banyan.said(/webhook: event \d+ \(set\) is given up after 2 attempts: \S/);
+  await banyan.said(/command: event \d+ \(set\) is given up after 2 attempts: exit status 3/);
   await until(() => calls.length >= 4, 'further events all the same');
   assert.equal((await banyan.order('reload')).code, 0);
   const began = performance.now();
@@ -114,11 +113,11 @@ echo told
   );
   assert.equal((await banyan.ctl('rollout', 'promote', 'r', '--why', 'it is; $(time)')).code, 0);
   const out = path.join(banyan.folder, 'out');
-  await until(() => /command: event \d+ \(promote\) delivered/.test(banyan.errorLog()), 'the delivery');
+  await banyan.said(/command: event \d+ \(promote\) delivered/);
   const [first, second] = fs.readFileSync(out, 'utf8').split('\n');
   assert.equal(first, 'an argument promote 10 100 it is; $(time)');
   assert.deepEqual([JSON.parse(second).verb, JSON.parse(second).new], ['promote', 100]);
-  assert.match(banyan.errorLog(), /command: told/);
+  await banyan.said(/command: told/);
 });
 
 test('a command that hangs is killed when Banyan stops', async (scope) => {

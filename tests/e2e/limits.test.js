@@ -104,5 +104,5 @@ test('a worker with too little memory answers 503 and says why', async (scope) =
   }, 'a refusal');
   assert.ok(Number(answer.headers['retry-after']) >= 1);
   assert.match((await banyan.admin('/metrics')).text, /banyan_overload_shed_total{reason="memory"} [1-9]/);
-  assert.match(banyan.errorLog(), /overload: too little of memory/);
+  await banyan.said(/overload: too little of memory/);
 });

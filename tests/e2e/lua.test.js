@@ -132,7 +132,7 @@ test('a script that keeps failing is set aside until it changes', async (scope) 
     for (let i = 0; i < 5; i += 1) await fetch(`${banyan.url}/bad`); // in a row, whichever worker gets them
     return (await fetch(`${banyan.url}/x`)).status === 200;
   }, 'the script to be set aside');
-  await until(() => /routes\.lua/.test(banyan.errorLog()), 'the error log to say so');
+  await banyan.said(/routes\.lua/);
   const file = path.join(banyan.folder, 'rules/routes.lua');
   fs.writeFileSync(file, 'return { route = function() return { status = 202 } end }\n');
   assert.equal((await banyan.order('reload')).code, 0);

@@ -90,7 +90,7 @@ test('a program that fails changes nothing, and the reason is told', async (scop
   const good = fs.readFileSync(banyan.file, 'utf8');
   fs.appendFileSync(banyan.file, '\n[nonsense]\n');
   process.kill(banyan.pid, 'SIGUSR2');
-  await until(() => /upgrade: the new program does not start: .*nonsense: unknown key.*; this program goes on/.test(banyan.errorLog()), 'the refusal');
+  await banyan.said(/upgrade: the new program does not start: .*nonsense: unknown key.*; this program goes on/);
   assert.equal((await fetch(banyan.url)).text, 'ok');
   fs.writeFileSync(banyan.file, good);
   await until(async () => (await banyan.admin('/readyz')).status === 200, 'the controller to be back');
@@ -197,10 +197,10 @@ test('QUIT ends an upgrade and Banyan, a second USR2 changes nothing', async (sc
   const banyan = await startLinked(scope, app(server));
   relink(banyan, '#!/bin/sh\nexec sleep 60\n');
   process.kill(banyan.pid, 'SIGUSR2');
-  await until(() => /upgrade: begins/.test(banyan.errorLog()), 'the upgrade to begin');
+  await banyan.said(/upgrade: begins/);
   await until(() => banyan.controller() === undefined, 'the controller to make room');
   process.kill(banyan.pid, 'SIGUSR2');
-  await until(() => /under way already/.test(banyan.errorLog()), 'the second to be answered');
+  await banyan.said(/under way already/);
   assert.ok(!fs.existsSync(path.join(banyan.folder, 'run/upgrade.refused')));
   assert.equal((await fetch(banyan.url)).text, 'ok');
   process.kill(banyan.pid, 'SIGQUIT');

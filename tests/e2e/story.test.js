@@ -183,7 +183,7 @@ on_fail = "rollback"`,
   assert.ok(errors[0][0] === 'native' && errors[0][1] > 10, JSON.stringify(errors));
 
   // The logs, and what an operator asks for.
-  assert.match(banyan.errorLog(), /rollout orders: rollback, 50% to 0%, .*native is worse: error rate/);
+  await banyan.said(/rollout orders: rollback, 50% to 0%, .*native is worse: error rate/);
   const broken = banyan.accessLog().filter(({ status }) => status === 500);
   assert.ok(broken.length > 10);
   assert.ok(broken.every(({ side, rollout }) => side === 'native' && rollout === 'orders'));

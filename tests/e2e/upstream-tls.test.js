@@ -58,7 +58,7 @@ test('a server is verified by chain and name', async (scope) => {
     const { status, headers } = await fetch(banyan.url);
     assert.equal(status, 502);
     assert.match(headers['proxy-status'], /error=tls_certificate_error/);
-    await until(() => why.test(banyan.errorLog()), `${why} in the log`);
+    await banyan.said(why);
   };
   await refused(`tls = { ca = "${ca.cert}", name = "else.test" }`, /hostname mismatch/i);
   await refused(`tls = { ca = "${other.cert}" }`, /certificate verify failed: /);
@@ -119,7 +119,7 @@ test('probes speak the same TLS', async (scope) => {
   const list = await ca.revoke('list', certificate);
   await banyan.reconfigure(app(server, keys(`, ${own}, crl = "${list}"`)));
   await until(async () => (await state()) === 'unhealthy', 'a server whose certificate is revoked');
-  await until(() => /is unhealthy: .*revoked/.test(banyan.errorLog()), 'why');
+  await banyan.said(/is unhealthy: .*revoked/);
 });
 
 test('a server that does not speak TLS, and one that does not speak at all', async (scope) => {

@@ -221,6 +221,11 @@ ${text}
     return until(() => this.accessLog().find(test), 'a line in the access log', limit);
   }
 
+  // Once the error log, or the terminal, matches: another thread writes it.
+  said(pattern, limit) {
+    return until(() => pattern.test(this.errorLog() + this.output), `${pattern} to be logged`, limit);
+  }
+
   errorLog() {
     return readIfThere(path.join(this.folder, 'error.log'));
   }

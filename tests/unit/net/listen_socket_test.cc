@@ -6,10 +6,12 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <thread>
 
 #include "net/connect_socket.h"
 #include "net/ip_address.h"
 #include "net/stream.h"
+#include "support/log_capture.h"
 #include "support/temporary_folder.h"
 #include "unit/net/sockets.h"
 
@@ -90,6 +92,33 @@ TEST(ListenSocket, StaleUnixSocketIsReplacedAndAServedOneIsNot) {
   auto third = open_listen_socket(folder.address(), {});
   ASSERT_TRUE(third) << third.error().message;
   OwnedFd owned_third(*third);
+}
+
+TEST(ListenSocket, AnAddressInUseIsTriedAgainForAsLongAsIsSaid) {
+  support::LogCapture log;
+  Folder folder;
+  auto tcp = open_listen_socket(address_of("127.0.0.1:0"), {});
+  ASSERT_TRUE(tcp);
+  const std::string port = SocketAddress::of_bound(*tcp)->text();
+  const ListenOptions patient{.in_use_until = MonotonicClock::now() + std::chrono::seconds(20)};
+  auto file = open_listen_socket(folder.address(), {});
+  ASSERT_TRUE(file);
+  std::thread holder([&] {
+    std::this_thread::sleep_for(Millis(100));
+    close(*tcp);
+    std::this_thread::sleep_for(Millis(100));
+    close(*file);
+  });
+  auto again = open_listen_socket(address_of(port), patient);
+  auto file_again = open_listen_socket(folder.address(), patient);
+  holder.join();
+  ASSERT_TRUE(again) << again.error().message;
+  ASSERT_TRUE(file_again) << file_again.error().message;
+  EXPECT_TRUE(log.has("Address already in use; trying again")) << log.text();
+  OwnedFd owned(*again), owned_file(*file_again);
+  const ListenOptions brief{.in_use_until = MonotonicClock::now() + Millis(50)};
+  EXPECT_FALSE(open_listen_socket(address_of(port), brief));
+  EXPECT_FALSE(open_listen_socket(folder.address(), brief));
 }
 
 TEST(ListenSocket, AnOrdinaryFileIsNotReplaced) {
