@@ -11,10 +11,11 @@ namespace banyan::net {
 namespace {
 
 // Mozilla's "intermediate" configuration, version 5.7, without the two DHE suites: they need parameters, are
-// slow and let a client choose costly work.
+// slow and let a client choose costly work. The second list is of TLS 1.3.
 constexpr char kCiphers[] =
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
     "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
+constexpr char kCipherSuites[] = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 constexpr char kGroups[] = "X25519:P-256:P-384";
 
 using OwnedBio = std::unique_ptr<BIO, TlsFreer<BIO_free_all>>;
@@ -132,7 +133,9 @@ bool set_common_protocol(SSL_CTX* context, bool only_tls1_3) {
   // One recv for a record instead of two: its five bytes of head would be read alone.
   SSL_CTX_set_read_ahead(context, 1);
   return SSL_CTX_set_min_proto_version(context, only_tls1_3 ? TLS1_3_VERSION : TLS1_2_VERSION) == 1 &&
-         SSL_CTX_set_cipher_list(context, kCiphers) == 1 && SSL_CTX_set1_groups_list(context, kGroups) == 1;
+         SSL_CTX_set_cipher_list(context, kCiphers) == 1 &&
+         SSL_CTX_set_ciphersuites(context, kCipherSuites) == 1 &&
+         SSL_CTX_set1_groups_list(context, kGroups) == 1;
 }
 
 }  // namespace banyan::net

@@ -32,7 +32,7 @@ async function authority(scope, name = 'ca') {
   return makeAuthority(folder, name);
 }
 
-// One connection: {names, session, reused, protocol}, or the error.
+// One connection: {names, session, reused, protocol, cipher, text}, or the error.
 function connect(port, options = {}) {
   const attempt = new Promise((resolve, reject) => {
     const result = { text: '' };
@@ -45,6 +45,7 @@ function connect(port, options = {}) {
       result.names = socket.getPeerCertificate().subjectaltname;
       result.reused = socket.isSessionReused();
       result.protocol = socket.getProtocol();
+      result.cipher = socket.getCipher().standardName;
       socket.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
     });
     socket.on('data', (chunk) => {
@@ -76,6 +77,19 @@ test('the certificate goes by the name that the client asks for', async (scope) 
   assert.equal(await shown('b.wild.test'), 'DNS:*.wild.test, DNS:wild.test');
   await assert.rejects(shown('else.test'), /unrecognized name|alert number 112/);
   await assert.rejects(shown(''), /unrecognized name|alert number 112/);
+});
+
+test('the cheapest strong cipher, but ChaCha20 for who asks for it first', async (scope) => {
+  const ca = await authority(scope);
+  const banyan = await startTls(scope, pair(await ca.issue('app', { names: ['app.test'] })));
+  const chosen = async (maxVersion, ciphers) => (await connect(banyan.tlsPort, { maxVersion, ciphers })).cipher;
+  assert.equal(await chosen('TLSv1.3'), 'TLS_AES_128_GCM_SHA256');
+  assert.equal(await chosen('TLSv1.3', 'TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256'), 'TLS_AES_256_GCM_SHA384');
+  const phone = 'TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256';
+  assert.equal(await chosen('TLSv1.3', phone), 'TLS_CHACHA20_POLY1305_SHA256');
+  const old = ['ECDHE-ECDSA-AES256-GCM-SHA384', 'ECDHE-ECDSA-AES128-GCM-SHA256', 'ECDHE-ECDSA-CHACHA20-POLY1305'];
+  assert.equal(await chosen('TLSv1.2', old.join(':')), 'TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256');
+  assert.equal(await chosen('TLSv1.2', old.reverse().join(':')), 'TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256');
 });
 
 test('sessions are resumed at all workers and after reloads', async (scope) => {
