@@ -19,6 +19,7 @@ class Checker {
 
   void check() {
     collect_names();
+    check_root();
     check_listeners();
     check_upstreams();
     check_rollouts();
@@ -32,6 +33,11 @@ class Checker {
     for (const HandlerEntry& handler : config_.handlers) names_.push_back("handler." + handler.name);
     for (const Rollout& rollout : config_.rollouts) names_.push_back("rollout." + rollout.name);
     std::sort(names_.begin(), names_.end());
+  }
+
+  // Root can leave it again.
+  void check_root() {
+    if (!config_.chroot.empty() && config_.user.empty()) root_.at("chroot").error("needs user");
   }
 
   void check_target(const Target& target, const Value& value) {

@@ -448,6 +448,7 @@ struct Lua {
 struct Config {
   uint32_t workers = 0;  // 0: "auto", one for each CPU this process may use
   std::string user;      // of the workers and the controller; empty: no change
+  std::string chroot;    // of the workers; empty: no change
   bool seccomp = true;   // workers and controller give up system calls that they do not need
   bool daemon = false;
   std::string state_dir = "/var/lib/banyan";

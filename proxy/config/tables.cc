@@ -195,6 +195,21 @@ const Section<Config>& root_section() {
                                 }),
            "The user that workers and the controller become, with the groups of that user. Empty: no change.")
            .needs_restart(),
+       field("chroot", &Config::chroot,
+             checked<std::string>(text(),
+                                  [](const std::string& value) {
+                                    return value.empty() || value[0] == '/' ? "" : "must begin with \"/\"";
+                                  }),
+             "The folder that workers make their root, best an empty one that they cannot write to; needs "
+             "user. What "
+             "they look for in files while they run has to be in there: etc/resolv.conf and etc/hosts for "
+             "names of "
+             "servers, the system's certificates for those whose tls has no ca, shared objects of handlers, "
+             "unix "
+             "sockets of servers. Configuration, scripts, certificates and logs are the master's to open and "
+             "may be "
+             "anywhere; so may what the controller keeps. Empty: no change.")
+           .needs_restart(),
        field(
            "seccomp", &Config::seccomp, flag(),
            "Workers and the controller give up the system calls that they have no use for: to start programs "

@@ -136,6 +136,6 @@ void Listener::log_failure(int error_number) {
 }
 
 // A descriptor kept back, so that there is one to accept with and close when all others are in use.
-void Listener::open_reserve() { reserve_fd_ = open("/dev/null", O_RDONLY | O_CLOEXEC); }
+void Listener::open_reserve() { reserve_fd_ = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0); }
 
 }  // namespace banyan::net

@@ -50,6 +50,10 @@ int check_configuration(const CommandLine& line) {
     if (auto user = find_user(config.user); !user)
       diagnostics.push_back({.path = "user", .message = user.error().message});
   }
+  if (!config.chroot.empty() && geteuid() == 0) {
+    if (auto root = find_root(config.chroot); !root)
+      diagnostics.push_back({.path = "chroot", .message = root.error().message});
+  }
   bool fine = !config::has_errors(diagnostics);
   if (!line.quiet || !fine) std::fputs(config::to_text(diagnostics).c_str(), stderr);
   if (fine && line.action == CommandLine::Action::print) std::fputs(config::print(config).c_str(), stdout);

@@ -71,6 +71,14 @@ int live_as_child(Inheritance& inheritance, uint32_t place, Fd channel) {
   inheritance.title.set("banyan: " + place_name(place));
   close_foreign(inheritance, place, channel);
   ignore_terminal_signals();
+  ResidentMemory memory;
+  // The controller keeps the state of rollouts in files, and so its root.
+  if (!inheritance.root.empty() && place != shm::kControllerSlot) {
+    if (Result<void> changed = change_root(inheritance.root); !changed) {
+      LOG(error, "{}", changed.error().message);
+      return 1;
+    }
+  }
   if (inheritance.user) {
     if (Result<void> changed = become(*inheritance.user); !changed) {
       LOG(error, "cannot become user {}: {}", inheritance.user->name, changed.error().message);
@@ -79,7 +87,7 @@ int live_as_child(Inheritance& inheritance, uint32_t place, Fd channel) {
   }
   if (!die_with(inheritance.master)) return 1;
   give_up_rights(inheritance);
-  Child child(inheritance, place, std::move(channel));
+  Child child(inheritance, place, std::move(channel), std::move(memory));
   if (place == shm::kControllerSlot) {
     Controller controller(child);
     return child.run(controller);
@@ -88,13 +96,14 @@ int live_as_child(Inheritance& inheritance, uint32_t place, Fd channel) {
   return child.run(worker);
 }
 
-Child::Child(Inheritance& inheritance, uint32_t place, Fd channel)
+Child::Child(Inheritance& inheritance, uint32_t place, Fd channel, ResidentMemory memory)
     : inheritance_(inheritance),
       place_(place),
       workplace_(inheritance.segment, place, numbers_of(inheritance.bells)),
       logs_(workplace_.loop()),
       channel_(workplace_.loop(), std::move(channel), Channel::Side::child, *this),
-      second_(workplace_.loop(), Callback::to<&Child::on_second>(this)) {}
+      second_(workplace_.loop(), Callback::to<&Child::on_second>(this)),
+      memory_(std::move(memory)) {}
 
 Child::~Child() = default;
 

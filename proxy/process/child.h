@@ -57,7 +57,7 @@ class Role {
 class Child final : Channel::Listener {
  public:
   // Takes what it needs out of `inheritance`, this process's own copy.
-  Child(Inheritance& inheritance, uint32_t place, Fd channel);
+  Child(Inheritance& inheritance, uint32_t place, Fd channel, ResidentMemory memory);
   ~Child();
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
@@ -85,6 +85,7 @@ class Child final : Channel::Listener {
   // Lets go of the listening sockets, for good.
   void close_sockets() { inheritance_.sockets.clear(); }
   LogFiles& logs() { return logs_; }
+  const ResidentMemory& memory() const { return memory_; }
   HeapTrim& heap() { return heap_; }
 
  private:
@@ -106,7 +107,8 @@ class Child final : Channel::Listener {
   LogFiles logs_;
   Channel channel_;
   event::Timer second_;
-  HeapTrim heap_{workplace_.pool()};
+  ResidentMemory memory_;
+  HeapTrim heap_{workplace_.pool(), memory_};
   Role* role_ = nullptr;
   std::shared_ptr<Generation> current_;
   std::shared_ptr<Generation> next_;

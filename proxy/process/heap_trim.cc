@@ -1,10 +1,8 @@
 #include "process/heap_trim.h"
 
 #include <malloc.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <ctime>
 #include <utility>
 
@@ -23,19 +21,10 @@ Duration processor_time() {
 
 }  // namespace
 
-uint64_t resident_bytes() {
-  unsigned long total = 0, resident = 0;
-  std::FILE* file = std::fopen("/proc/self/statm", "re");
-  if (!file) return 0;
-  const bool read = std::fscanf(file, "%lu %lu", &total, &resident) == 2;
-  std::fclose(file);
-  return read ? uint64_t{resident} * static_cast<uint64_t>(sysconf(_SC_PAGESIZE)) : 0;
-}
-
 void HeapTrim::on_second() {
   const bool is_quiet = quiet();
   if (job_.pending()) return;
-  const uint64_t resident = resident_bytes();
+  const uint64_t resident = memory_.bytes();
   least_ = std::min(least_, resident);
   if (resident < least_ + kWorthIt) return;
   if (resident >= left_ && resident - left_ >= kWorthIt) pause_ = 1, paused_ = 0;
@@ -46,7 +35,7 @@ void HeapTrim::on_second() {
 }
 
 void HeapTrim::on_trimmed() {
-  left_ = resident_bytes();
+  left_ = memory_.bytes();
   paused_ = pause_;
   pause_ = std::min(2 * pause_, kLongestPause);
 }

@@ -12,18 +12,16 @@
 
 #include "base/clock.h"
 #include "event/thread_pool.h"
+#include "process/resident_memory.h"
 
 namespace banyan::process {
-
-// Resident memory of this process in bytes; 0 if /proc cannot be read.
-uint64_t resident_bytes();
 
 class HeapTrim {
  public:
   static constexpr uint64_t kWorthIt = 16 * 1024 * 1024;
 
-  // The work is done on a thread of the pool, which must outlive this.
-  explicit HeapTrim(event::ThreadPool& pool) : pool_(pool) {}
+  // The work is done on a thread of the pool. Both outlive it.
+  HeapTrim(event::ThreadPool& pool, const ResidentMemory& memory) : pool_(pool), memory_(memory) {}
 
   // When so many bytes are resident, it does not wait for quiet; 0: it always does.
   void set_limit(uint64_t bytes) { limit_ = bytes; }
@@ -34,6 +32,7 @@ class HeapTrim {
   void on_trimmed();
 
   event::ThreadPool& pool_;
+  const ResidentMemory& memory_;
   event::PoolJob job_;
   uint64_t limit_ = 0;
   uint64_t least_ = UINT64_MAX;  // resident bytes, ever

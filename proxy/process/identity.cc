@@ -5,6 +5,7 @@
 #include <pwd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -31,6 +32,18 @@ Result<User> find_user(const std::string& name) {
     return proxy_error("cannot look up the groups of user " + name);
   }
   return user;
+}
+
+Result<void> find_root(const std::string& path) {
+  struct stat status {};
+  if (stat(path.c_str(), &status) != 0) return system_error(path, errno);
+  if (!S_ISDIR(status.st_mode)) return system_error(path, ENOTDIR);
+  return {};
+}
+
+Result<void> change_root(const std::string& path) {
+  if (chroot(path.c_str()) != 0 || chdir("/") != 0) return system_error("chroot " + path, errno);
+  return {};
 }
 
 Result<void> become(const User& user) {

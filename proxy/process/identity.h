@@ -22,6 +22,10 @@ struct User {
 
 // Error when there is no such user.
 Result<User> find_user(const std::string& name);
+// Error when there is no such folder.
+Result<void> find_root(const std::string& path);
+// Makes the folder the root of this process, for good unless it stays root.
+Result<void> change_root(const std::string& path);
 // Becomes the user, for good: groups, gid, uid, no capability, and no way back by a set-uid program.
 Result<void> become(const User& user);
 // All capabilities of this process, also those a service manager gave to a user who is not root.

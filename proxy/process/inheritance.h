@@ -28,6 +28,7 @@ struct Inheritance {
   Fd state_lock;  // the master's alone
   shm::Segment segment;
   std::optional<User> user;  // whom children become; null: no change
+  std::string root;          // of workers; empty: no change
   ProcessTitle title;
   std::vector<Fd> bells;  // eventfds, one for each worker
   pid_t master = 0;

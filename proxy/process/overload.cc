@@ -8,7 +8,6 @@
 
 #include "base/log.h"
 #include "event/loop.h"
-#include "process/heap_trim.h"
 
 namespace banyan::process {
 namespace {
@@ -17,7 +16,8 @@ constexpr int kLateLooks = 3;
 
 }  // namespace
 
-Overload::Overload(event::Loop& loop) : loop_(loop), timer_(loop, Callback::to<&Overload::on_timer>(this)) {}
+Overload::Overload(event::Loop& loop, const ResidentMemory& memory)
+    : loop_(loop), memory_(memory), timer_(loop, Callback::to<&Overload::on_timer>(this)) {}
 
 void Overload::set(const config::Overload& limits) {
   limits_ = limits;
@@ -66,6 +66,6 @@ bool Overload::too_many_descriptors() const {
   return static_cast<uint64_t>(lowest) >= most_descriptors_;
 }
 
-bool Overload::too_much_memory() const { return limits_.memory > 0 && resident_bytes() > limits_.memory; }
+bool Overload::too_much_memory() const { return limits_.memory > 0 && memory_.bytes() > limits_.memory; }
 
 }  // namespace banyan::process

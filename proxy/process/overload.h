@@ -9,6 +9,7 @@
 #include "config/schema.h"
 #include "event/timer.h"
 #include "exchange/admission.h"
+#include "process/resident_memory.h"
 
 namespace banyan::process {
 
@@ -16,8 +17,8 @@ class Overload final : public exchange::LoadJudge {
  public:
   static constexpr Millis kLook{100};
 
-  // The loop must outlive it. Judges nothing before the first set().
-  explicit Overload(event::Loop& loop);
+  // Both outlive it. Judges nothing before the first set().
+  Overload(event::Loop& loop, const ResidentMemory& memory);
 
   void set(const config::Overload& limits);
   std::optional<shm::OverloadReason> overloaded() const override { return reason_; }
@@ -30,6 +31,7 @@ class Overload final : public exchange::LoadJudge {
   bool too_much_memory() const;
 
   event::Loop& loop_;
+  const ResidentMemory& memory_;
   event::Timer timer_;
   config::Overload limits_;
   uint64_t most_descriptors_ = 0;

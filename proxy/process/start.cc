@@ -87,6 +87,19 @@ Result<std::optional<User>> choose_user(const config::Config& config) {
   return std::optional<User>(std::move(*user));
 }
 
+// Empty when workers keep the root.
+Result<std::string> choose_root(const config::Config& config) {
+  if (config.chroot.empty()) return std::string();
+  if (geteuid() != 0) {
+    LOG(warn, "chroot = \"{}\" has no effect: only root can change the root of workers", config.chroot);
+    return std::string();
+  }
+  if (Result<void> found = find_root(config.chroot); !found) {
+    return proxy_error("chroot: " + found.error().message);
+  }
+  return config.chroot;
+}
+
 Result<void> open_sockets(Inheritance& inheritance, const Refusal& refusal) {
   const config::Config& config = inheritance.current->config;
   const TimePoint in_use_until = MonotonicClock::now() + kBindPatience;
@@ -147,6 +160,8 @@ int start_master(const CommandLine& line, const ProcessTitle& title, Program pro
   signal(SIGXFSZ, SIG_IGN);
   Result<std::optional<User>> user = choose_user(config);
   if (!user) return fail(user.error().message);
+  Result<std::string> root = choose_root(config);
+  if (!root) return fail(root.error().message);
   if (Result<void> made = make_folders(config, *user ? &**user : nullptr); !made)
     return fail(made.error().message);
 
@@ -176,6 +191,7 @@ int start_master(const CommandLine& line, const ProcessTitle& title, Program pro
                           .state_lock = std::move(*state_lock),
                           .segment = std::move(*segment),
                           .user = std::move(*user),
+                          .root = std::move(*root),
                           .title = title,
                           .bells = {},
                           .master = getpid(),

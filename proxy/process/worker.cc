@@ -40,7 +40,7 @@ Worker::Worker(Child& child)
       rates_(child.workplace().segment()),
       in_flight_(child.workplace().segment(), child.place()),
       rollouts_(child.workplace().segment(), child.place()),
-      overload_(loop_),
+      overload_(loop_, child.memory()),
       front_({loop_, child.workplace().buffers(), child.workplace().counters(), rates_, in_flight_, rollouts_,
               *this, static_cast<int>(child.place() - shm::kFirstWorkerSlot), child.worker_count(),
               Callback::to<&Worker::on_clients_changed>(this), &overload_}),

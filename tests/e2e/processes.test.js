@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
-import { program, makeFolder, start, startInFrontOf } from './lib/banyan.js';
+import { forward, program, makeFolder, start, startInFrontOf } from './lib/banyan.js';
 import { fetch, load, run } from './lib/client.js';
 import { ask, connect } from './lib/raw.js';
 import { ok, record } from './lib/recorder.js';
@@ -323,3 +323,33 @@ test(
     }, 'a line in it');
   },
 );
+
+test('chroot: workers see nothing but that folder, and work', { skip: process.getuid() !== 0 }, async (scope) => {
+  const server = await serveHttp(scope, (request, response) => response.end('ok'));
+  const root = path.join(makeFolder(scope), 'root');
+  const top = `user = "nobody"\nchroot = "${root}"\n[overload]\nmemory = "1g"`;
+  fs.mkdirSync(root);
+  const banyan = await startInFrontOf(scope, server.host, { top });
+  const roots = () => banyan.workers().map((pid) => fs.readlinkSync(`/proc/${pid}/root`));
+  const works = async () => {
+    assert.deepEqual(roots(), [root, root]);
+    assert.equal((await fetch(banyan.url, { agent: false })).text, 'ok');
+  };
+  await works();
+  assert.equal(fs.readlinkSync(`/proc/${banyan.controller()}/root`), '/');
+  const [victim] = banyan.workers();
+  process.kill(victim, 'SIGKILL');
+  await until(() => banyan.workers().length === 2 && !banyan.workers().includes(victim), 'another worker');
+  await works();
+  assert.equal((await banyan.order('reload')).code, 0);
+  await works();
+  assert.deepEqual(fs.readdirSync(root), []);
+  // Their memory is seen from in there, too.
+  banyan.options.top = top.replace('1g', '1m');
+  await banyan.reconfigure(forward(server.host));
+  await until(async () => (await fetch(banyan.url, { agent: false })).status === 503, 'a refusal for want of memory');
+  fs.rmdirSync(root);
+  const { code, stderr } = await banyan.check();
+  assert.equal(code, 1);
+  assert.match(stderr, /chroot: .*root: No such file or directory/);
+});

@@ -47,23 +47,24 @@ class HeapTrimTest : public testing::Test {
 
   event::Loop loop_;
   event::ThreadPool pool_{loop_, 1};
-  HeapTrim heap_{pool_};
+  ResidentMemory memory_;
+  HeapTrim heap_{pool_, memory_};
   event::Timer watch_{loop_, Callback::to<&HeapTrimTest::on_watch>(this)};
   std::vector<std::unique_ptr<char[]>> lives_on_;
 };
 
 TEST_F(HeapTrimTest, APeakIsGivenBackInAQuietSecond) {
   second();
-  const uint64_t before = resident_bytes();
+  const uint64_t before = memory_.bytes();
   peak();
-  ASSERT_GT(resident_bytes(), before + 4 * HeapTrim::kWorthIt) << "the C library keeps it";
-  for (int i = 0; i < 50 && resident_bytes() >= before + HeapTrim::kWorthIt; ++i) second();
-  EXPECT_LT(resident_bytes(), before + HeapTrim::kWorthIt);
+  ASSERT_GT(memory_.bytes(), before + 4 * HeapTrim::kWorthIt) << "the C library keeps it";
+  for (int i = 0; i < 50 && memory_.bytes() >= before + HeapTrim::kWorthIt; ++i) second();
+  EXPECT_LT(memory_.bytes(), before + HeapTrim::kWorthIt);
 }
 
 TEST_F(HeapTrimTest, ABusyProcessKeepsItUntilItsLimit) {
   second();
-  const uint64_t before = resident_bytes();
+  const uint64_t before = memory_.bytes();
   peak();
   const auto busy_second = [this] {
     timespec time{};
@@ -73,24 +74,24 @@ TEST_F(HeapTrimTest, ABusyProcessKeepsItUntilItsLimit) {
     second();
   };
   for (int i = 0; i < 3; ++i) busy_second();
-  EXPECT_GT(resident_bytes(), before + 4 * HeapTrim::kWorthIt);
+  EXPECT_GT(memory_.bytes(), before + 4 * HeapTrim::kWorthIt);
   heap_.set_limit(before + HeapTrim::kWorthIt);
-  for (int i = 0; i < 10 && resident_bytes() >= before + HeapTrim::kWorthIt; ++i) busy_second();
-  EXPECT_LT(resident_bytes(), before + HeapTrim::kWorthIt);
+  for (int i = 0; i < 10 && memory_.bytes() >= before + HeapTrim::kWorthIt; ++i) busy_second();
+  EXPECT_LT(memory_.bytes(), before + HeapTrim::kWorthIt);
 }
 
 TEST_F(HeapTrimTest, WhatIsInUseIsAskedForAgainUntilItIsFree) {
   second();
-  const uint64_t before = resident_bytes();
+  const uint64_t before = memory_.bytes();
   std::vector<std::unique_ptr<char[]>> in_use;
   for (size_t i = 0; i < kPieces; ++i) in_use.push_back(std::make_unique<char[]>(kPiece));
   for (auto& piece : in_use) piece[0] = piece[kPiece / 2] = 1;
   lives_on_.push_back(std::make_unique<char[]>(kPiece));
   for (int i = 0; i < 8; ++i) second();
-  ASSERT_GT(resident_bytes(), before + 4 * HeapTrim::kWorthIt);
+  ASSERT_GT(memory_.bytes(), before + 4 * HeapTrim::kWorthIt);
   in_use.clear();
-  for (int i = 0; i < 70 && resident_bytes() >= before + HeapTrim::kWorthIt; ++i) second();
-  EXPECT_LT(resident_bytes(), before + HeapTrim::kWorthIt) << "it has not given up";
+  for (int i = 0; i < 70 && memory_.bytes() >= before + HeapTrim::kWorthIt; ++i) second();
+  EXPECT_LT(memory_.bytes(), before + HeapTrim::kWorthIt) << "it has not given up";
 }
 
 }  // namespace

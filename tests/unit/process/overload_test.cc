@@ -34,7 +34,8 @@ class OverloadTest : public testing::Test {
   event::Loop loop_;
   event::Timer work_{loop_, Callback::to<&OverloadTest::on_work>(this)};
   event::Timer limit_{loop_, Callback::to<&OverloadTest::on_limit>(this)};
-  Overload overload_{loop_};
+  ResidentMemory memory_;
+  Overload overload_{loop_, memory_};
   Millis busy_{};
   bool again_ = false;
 };
