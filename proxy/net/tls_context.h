@@ -45,7 +45,8 @@ class TlsContext {
   // A server's side. Chains (leaf first), keys, authorities are PEM in the FileRefs' content; no file is
   // opened. Errors name the file and say what is wrong: no PEM, encrypted key, key of another certificate,
   // weak key, an OCSP response about something else. Ciphers and groups follow Mozilla's "intermediate"
-  // (version 5.7) without DHE, in its order; ALPN is http/1.1. With several certificates the client's SNI chooses.
+  // (version 5.7) without DHE, in its order; ALPN is http/1.1. With several certificates the client's SNI
+  // chooses.
   //
   // Contexts with the same ticket keys and the same settings accept each other's sessions, so a client may
   // resume at any worker and after reloads. `ticket_keys` outlives all connections; without it each context
