@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/result.h"
 #include "config/config.h"
 #include "process/fd.h"
@@ -14,6 +15,7 @@ namespace banyan::process {
 
 struct Configuration {
   uint32_t number = 0;  // of the history; one more for each reload that was tried
+  WallTime read{};      // when the master began to read the sources
   config::Sources sources;
   config::Config config;
 };

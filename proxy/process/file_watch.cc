@@ -3,17 +3,27 @@
 #include <sys/stat.h>
 
 namespace banyan::process {
+namespace {
+
+// The times of files come from a clock that ticks some hundred times a second.
+constexpr Duration kClockLag = std::chrono::milliseconds(20);
+
+}  // namespace
 
 FileWatch::FileWatch(event::Loop& loop, Callback on_change, Millis interval)
     : timer_(loop, Callback::to<&FileWatch::on_timer>(this)), interval_(interval), on_change_(on_change) {}
 
-void FileWatch::watch(const std::vector<std::string>& paths) {
+void FileWatch::watch(const std::vector<std::string>& paths, WallTime read) {
   std::map<std::string, File> before;
   before.swap(files_);
   for (const std::string& path : paths) {
     auto known = before.find(path);
-    const Look now = look_at(path);
-    files_.emplace(path, known != before.end() ? known->second : File{now, now});
+    if (known != before.end()) {
+      files_.insert(*known);
+      continue;
+    }
+    const Seen now = look_at(path);
+    files_.emplace(path, File{now.changed + kClockLag < read ? now.look : Look(), now.look});
   }
   if (files_.empty()) {
     timer_.stop();
@@ -26,7 +36,7 @@ void FileWatch::on_timer() {
   timer_.start(interval_);
   bool changed = false, settled = true;
   for (auto& [path, file] : files_) {
-    const Look now = look_at(path);
+    const Look now = look_at(path).look;
     if (now != file.last) settled = false;
     file.last = now;
     if (now != file.told) changed = true;
@@ -36,10 +46,13 @@ void FileWatch::on_timer() {
   on_change_();
 }
 
-FileWatch::Look FileWatch::look_at(const std::string& path) {
+FileWatch::Seen FileWatch::look_at(const std::string& path) {
   struct stat status {};
   if (stat(path.c_str(), &status) != 0) return {};
-  return {status.st_dev, status.st_ino, status.st_size, status.st_mtim.tv_sec, status.st_mtim.tv_nsec};
+  const auto changed =
+      std::chrono::seconds(status.st_ctim.tv_sec) + std::chrono::nanoseconds(status.st_ctim.tv_nsec);
+  return {{status.st_dev, status.st_ino, status.st_size, status.st_mtim.tv_sec, status.st_mtim.tv_nsec},
+          WallTime(changed)};
 }
 
 }  // namespace banyan::process

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/callback.h"
+#include "base/clock.h"
 #include "event/timer.h"
 
 namespace banyan::process {
@@ -19,8 +20,9 @@ class FileWatch {
   // `on_change` comes from the loop, which must outlive this. Watches nothing yet; looks each `interval`.
   FileWatch(event::Loop& loop, Callback on_change, Millis interval = kLook);
 
-  // These from now on. What has changed of those that were watched before is still told.
-  void watch(const std::vector<std::string>& paths);
+  // These from now on, which the caller began to read at that time: what has changed since is told, and what
+  // has changed of those that were watched before.
+  void watch(const std::vector<std::string>& paths, WallTime read);
 
  private:
   // What stat says of a file; all zero when it says nothing.
@@ -29,13 +31,17 @@ class FileWatch {
     int64_t size = 0, seconds = 0, nanoseconds = 0;
     bool operator==(const Look&) const = default;
   };
+  struct Seen {
+    Look look;
+    WallTime changed;  // also by a rename, which leaves the file's own time as it was
+  };
   struct File {
     Look told;
     Look last;
   };
 
   void on_timer();
-  static Look look_at(const std::string& path);
+  static Seen look_at(const std::string& path);
 
   event::Timer timer_;
   Millis interval_;

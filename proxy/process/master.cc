@@ -289,7 +289,7 @@ void Master::finish_start() {
   }
   changes_.begin(predecessor_.there() ? Change::How::upgrade : Change::How::start);
   shm::set_process_state(inheritance_.segment, shm::kMasterSlot, shm::ProcessState::ready);
-  certificates_.watch(certificate_files(inheritance_.current->config));
+  watch_certificates();
   stuck_.start();
   take_place();
   LOG(notice, "ready: {}", status());
@@ -396,7 +396,7 @@ void Master::on_reload_done(Outcome& outcome, const Change& change) {
       if (!logs_.find(path)) logs_.put(path, duplicate(fd));
     }
     logs_.use(config.log);
-    certificates_.watch(certificate_files(config));
+    watch_certificates();
     for (const std::string& line : outcome.lines) LOG(warn, "reload: {}", line);
     LOG(notice, "reload: applied, configuration {}", inheritance_.current->number);
   } else {
@@ -472,6 +472,10 @@ void Master::renew_ticket_key() {
     due = now + shm::kTicketKeyTime;
   }
   ticket_key_age_.start(std::min<Duration>(*due - now, shm::kTicketKeyTime));
+}
+
+void Master::watch_certificates() {
+  certificates_.watch(certificate_files(inheritance_.current->config), inheritance_.current->read);
 }
 
 void Master::on_certificates_changed() {

@@ -88,6 +88,7 @@ class Master final : Children::Observer, Reload::Observer, StuckWatch::Observer,
   void answer(uint32_t place, uint64_t request, const Outcome& outcome);
   void on_watchdog();
   void renew_ticket_key();
+  void watch_certificates();
   void on_certificates_changed();
   std::string status() const;
 

@@ -107,6 +107,7 @@ config::Sources Reload::with_new_certificates() const {
 std::optional<Reload::Candidate> Reload::read(std::vector<std::string>& reasons) {
   auto configuration = std::make_shared<Configuration>();
   configuration->number = ++last_number_;
+  configuration->read = loop_.wall();
   configuration->sources = read_sources();
   config::Loaded loaded = config::parse(configuration->sources, load_options());
   configuration->config = std::move(loaded.config);

@@ -43,6 +43,7 @@ class Refusal {
 // Null when it is refused.
 std::shared_ptr<Configuration> read(const CommandLine& line, const Refusal& refusal) {
   auto configuration = std::make_shared<Configuration>();
+  configuration->read = std::chrono::system_clock::now();
   configuration->sources = config::read_sources(line.source, load_options());
   config::Loaded loaded = config::parse(configuration->sources, load_options());
   refusal.say(config::to_text(loaded.diagnostics));
