@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <unordered_map>
 
 #include "base/json.h"
 #include "base/log.h"
@@ -247,17 +248,30 @@ bool RedisSource::publish(const Entry& entry) {
   return true;
 }
 
+// A field that comes twice has its last value, as in every JSON object that is made of pairs. (The object's
+// own insertion looks at all members each time.)
+std::string RedisSource::as_json(const Entry& entry) const {
+  nlohmann::ordered_json object = nlohmann::ordered_json::object();
+  auto& members = object.get_ref<nlohmann::ordered_json::object_t&>();
+  std::unordered_map<std::string_view, size_t> places;
+  for (const auto& [name, value] : entry.fields) {
+    if (options_.channel.empty() && name == options_.channel_field) continue;
+    const auto [place, added] = places.try_emplace(name, members.size());
+    if (added) {
+      members.emplace_back(name, value);
+    } else {
+      members.begin()[static_cast<ptrdiff_t>(place->second)].second = value;
+    }
+  }
+  return object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
 PublishAnswer RedisSource::publish_data(const Entry& entry, std::string_view channel) {
   const std::string key = fmt::format("redis:{}:{}", options_.redis_stream, entry.id);
   if (const std::string* data = find_field(entry.fields, options_.data_field)) {
     return publisher_.publish({channel, kind_of(*data), *data, key, {}, true});
   }
-  nlohmann::ordered_json object = nlohmann::ordered_json::object();
-  for (const auto& [name, value] : entry.fields) {
-    if (!options_.channel.empty() || name != options_.channel_field) object[name] = value;
-  }
-  const std::string text = object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-  return publisher_.publish({channel, shm::EventKind::json, text, key, {}, true});
+  return publisher_.publish({channel, shm::EventKind::json, as_json(entry), key, {}, true});
 }
 
 }  // namespace banyan::handlers

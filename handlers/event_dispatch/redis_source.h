@@ -64,6 +64,7 @@ class RedisSource final : RedisLink::Listener, net::Resolver::Listener {
   void on_entries(const RedisReply& reply);
   void take(const std::vector<Entry>& entries);
   bool publish(const Entry& entry);
+  std::string as_json(const Entry& entry) const;
   PublishAnswer publish_data(const Entry& entry, std::string_view channel);
   void set_up_flag(bool up);
   static std::vector<Entry> parse_entries(const RedisReply& reply);

@@ -174,6 +174,12 @@ TEST_F(RedisSourceTest, JsonIsNothingButJson) {
   EXPECT_TRUE(wait_for([&] { return events("a") == "2:" + cut + " 0:" + two; }));
 }
 
+TEST_F(RedisSourceTest, AFieldThatComesTwiceHasItsLastValueAtItsFirstPlace) {
+  add({"channel", "a", "x", "1", "y", "2", "x", "3"});
+  begin();
+  EXPECT_TRUE(wait_for([&] { return events("a") == "1:{\"x\":\"3\",\"y\":\"2\"}"; }));
+}
+
 // What its predecessor had got and not acknowledged comes first; what that had published comes once.
 TEST_F(RedisSourceTest, ASuccessorGoesOnAndDoublesNothing) {
   server->say({"XGROUP", "CREATE", options.redis_stream, "group", "0", "MKSTREAM"});
