@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import net from 'node:net';
 import { start } from './lib/banyan.js';
-import { fetch } from './lib/client.js';
+import { fetch, load } from './lib/client.js';
 import { connect } from './lib/raw.js';
 import { serveHttp } from './lib/servers.js';
 import { test } from './lib/test.js';
@@ -94,6 +94,28 @@ test('who takes an answer byte by byte is cut off', async (scope) => {
   socket.resume();
   await until(() => cut, 'the connection to be reset');
   assert.equal((await fetch(banyan.url)).body.length, body.length, 'a quick one gets all of it');
+});
+
+test('a worker whose loop lags answers 503 until it has caught up', async (scope) => {
+  const lua = `local M = {}
+function M.route(req)
+  if req.path == "/dear" then for i = 1, 300000 do end end
+end
+return M`;
+  const banyan = await start(scope, `[lua]\nroutes = "rules.lua"\nlimits = { wall = "50ms", instructions = 100000000 }\n${reply('')}`, {
+    workers: 1,
+    top: '[overload]\nloop_lag = "20ms"',
+    files: { 'rules.lua': lua },
+  });
+  const running = load(scope, `${banyan.url}/dear`, { connections: 32, accept: () => true });
+  await until(
+    async () => /banyan_overload_shed_total{reason="loop_lag"} [1-9]/.test((await banyan.admin('/metrics')).text),
+    'a refusal',
+  );
+  await banyan.said(/overload: too little of loop_lag/);
+  await running.stop();
+  await until(async () => (await fetch(banyan.url, { agent: false })).status === 204, 'the worker to have caught up');
+  await banyan.said(/overload: over/);
 });
 
 test('a worker with too little memory answers 503 and says why', async (scope) => {
