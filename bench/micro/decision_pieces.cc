@@ -1,3 +1,4 @@
+#include "exchange/access_line.h"
 #include "micro/house.h"
 #include "micro/piece.h"
 #include "shm/counters.h"
@@ -49,10 +50,54 @@ std::function<void()> observe() {
   };
 }
 
+// Its line in the access log, in JSON, as a browser's request makes it.
+std::function<void()> log_request() {
+  struct State {
+    House house{1, 1};
+    http::RequestHead head;
+    handler::Client client{.ip = "192.0.2.17"};
+    handler::Notes notes;
+    route::Decision decision;
+    exchange::AccessFacts facts;
+    std::string line;
+  };
+  auto state = std::make_shared<State>();
+  http::RequestHead& head = state->head;
+  head.method_text = "GET";
+  head.target = "/path/0?sort=price&page=2";
+  head.host = "api.example.org";
+  head.path = "/path/0";
+  head.fields.add("User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0");
+  head.fields.add("Referer", "https://www.example.org/shop/shoes?size=44");
+  constexpr std::array<uint8_t, 4> kPeer = {192, 0, 2, 17};
+  state->decision =
+      route::decide(*state->house.router, state->house, nullptr, {head, state->client, kPeer, 1});
+  exchange::AccessFacts& facts = state->facts;
+  facts.request = &head;
+  facts.decision = &state->decision;
+  facts.notes = &state->notes;
+  facts.remote_addr = state->client.ip;
+  facts.request_id = "0f3c5b7d9a1e4c6f8b2d4e6a8c0f1e3d";
+  facts.trace_id = "4bf92f3577b34da6a3ce929d0e0e4736";
+  facts.time_iso8601 = "2026-11-21T21:30:00+00:00";
+  facts.status = 200;
+  facts.body_bytes_sent = 1024;
+  facts.request_length = 412;
+  facts.request_time = 1234us;
+  return [state] {
+    state->line.clear();
+    exchange::append_access_line(state->facts, config::AccessLog::Format::json, state->line);
+    keep(state->line.size());
+  };
+}
+
 }  // namespace
 
 std::vector<Piece> decision_pieces() {
-  return {{"decide", decide_side}, {"route", route_request}, {"histogram", observe}};
+  return {{"decide", decide_side},
+          {"route", route_request},
+          {"histogram", observe},
+          {"access_line", log_request}};
 }
 
 }  // namespace banyan::bench
