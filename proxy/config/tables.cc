@@ -201,14 +201,11 @@ const Section<Config>& root_section() {
                                     return value.empty() || value[0] == '/' ? "" : "must begin with \"/\"";
                                   }),
              "The folder that workers make their root, best an empty one that they cannot write to; needs "
-             "user. What "
-             "they look for in files while they run has to be in there: etc/resolv.conf and etc/hosts for "
-             "names of "
-             "servers, the system's certificates for those whose tls has no ca, shared objects of handlers, "
-             "unix "
-             "sockets of servers. Configuration, scripts, certificates and logs are the master's to open and "
-             "may be "
-             "anywhere; so may what the controller keeps. Empty: no change.")
+             "user. What they look for in files while they run has to be in there: etc/resolv.conf and "
+             "etc/hosts for names of servers, the system's certificates for those whose tls has no ca, "
+             "shared objects of handlers, unix sockets of servers. Configuration, scripts, certificates "
+             "and logs are the master's to open and may be anywhere; so may what the controller keeps. "
+             "Empty: no change.")
            .needs_restart(),
        field(
            "seccomp", &Config::seccomp, flag(),

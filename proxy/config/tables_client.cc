@@ -162,8 +162,8 @@ const Section<Overload>& overload_section() {
        field("descriptors", &Overload::descriptors, percent(),
              "Share of the descriptors a process may have that are in use. 0 for never."),
        field("memory", &Overload::memory, size(),
-             "Resident memory of a worker, after what it can spare was given back to the system. 0 for "
-             "never.")});
+             "Resident memory that a worker has for itself, after what it can spare was given back to the "
+             "system. 0 for never.")});
   return section;
 }
 

@@ -27,7 +27,10 @@ void HeapTrim::on_second() {
   const uint64_t resident = memory_.bytes();
   least_ = std::min(least_, resident);
   if (resident < least_ + kWorthIt) return;
-  if (resident >= left_ && resident - left_ >= kWorthIt) pause_ = 1, paused_ = 0;
+  if (resident >= left_ && resident - left_ >= kWorthIt) {
+    pause_ = 1;
+    paused_ = 0;
+  }
   if (paused_ > 0) --paused_;
   const bool needed = limit_ > 0 && resident >= limit_;
   if (paused_ > 0 || !(is_quiet || needed)) return;

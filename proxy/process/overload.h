@@ -3,7 +3,7 @@
 //
 //   loop_lag      turns of the loop as long as that, three looks in a row: a single long one is no overload
 //   descriptors   the lowest free descriptor is that high
-//   memory        resident memory of the process
+//   memory        resident memory that the process has for itself
 #pragma once
 
 #include "config/schema.h"

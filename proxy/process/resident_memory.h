@@ -1,4 +1,4 @@
-// How much memory this process has in use, as the kernel counts it.
+// How much memory this process has for itself, as the kernel counts it.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,8 @@ class ResidentMemory {
   // Of the process that makes it. To be made before the process changes its root, where there is no /proc.
   ResidentMemory();
 
-  // Bytes now, without those that are only reserved; 0 if the kernel does not tell.
+  // Bytes now, without those that are only reserved or that all processes share (program, segment); 0 if the
+  // kernel does not tell.
   uint64_t bytes() const;
 
  private:
