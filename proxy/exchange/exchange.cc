@@ -124,9 +124,8 @@ void Exchange::limit_time() {
 
 // Native gets its share of the time and what it reads of the body is kept, so that legacy can take over.
 void Exchange::prepare_fallback() {
-  if (decision_.rollout) {
-    front_.fallbacks_.on_request(decision_.rollout->number, decision_.rollout->plan.fallback_budget);
-  }
+  if (!decision_.rollout) return;
+  front_.fallbacks_.on_request(decision_.rollout->number, decision_.rollout->plan.fallback_budget);
   if (!may_fall_back(false)) return;
   stream_.keep_request_body(kReplayLimit);
   limit_.halve();
