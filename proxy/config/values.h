@@ -1,5 +1,5 @@
-// The small values that configurations are made of: addresses, networks, targets, files, secrets, and the
-// place in a file where something was said. Plain data with parsers from text; no sockets, no files are
+// The small values that configurations are made of: addresses, networks, targets, rates, files, secrets, and
+// the place in a file where something was said. Plain data with parsers from text; no sockets, no files are
 // touched here.
 #pragma once
 
@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/clock.h"
 #include "base/result.h"
 
 namespace banyan::config {
@@ -93,5 +94,12 @@ struct ClientKey {
 };
 
 Result<ClientKey> parse_client_key(std::string_view text);
+
+// "100/s", "600/m", "5000/h".
+struct Rate {
+  uint32_t count = 0;  // 0: no limit
+  Millis period{1000};
+  bool operator==(const Rate&) const = default;
+};
 
 }  // namespace banyan::config
