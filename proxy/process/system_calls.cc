@@ -9,16 +9,10 @@
 #include <cerrno>
 #include <memory>
 
+#include "base/sanitized.h"
+
 namespace banyan::process {
 namespace {
-
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool kSanitized = true;
-#elif defined(__has_feature)
-constexpr bool kSanitized = __has_feature(address_sanitizer);
-#else
-constexpr bool kSanitized = false;
-#endif
 
 // Negative where this machine has no such call; libseccomp then passes over it.
 constexpr int kForbidden[] = {

@@ -6,17 +6,9 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/sanitized.h"
 #include "support/log_capture.h"
 #include "unit/lua/request.h"
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define BANYAN_SLOW_BUILD 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__)
-#define BANYAN_SLOW_BUILD 1
-#endif
 
 namespace banyan::lua {
 namespace {
@@ -29,11 +21,7 @@ double milliseconds() {
   return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_nsec) / 1e6;
 }
 
-#ifdef BANYAN_SLOW_BUILD
-constexpr double kBound = 250;
-#else
-constexpr double kBound = 50;
-#endif
+constexpr double kBound = kSanitized ? 250 : 50;
 
 struct Hostile {
   const char* name;

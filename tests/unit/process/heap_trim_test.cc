@@ -6,16 +6,8 @@
 #include <memory>
 #include <vector>
 
+#include "base/sanitized.h"
 #include "event/loop.h"
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define BANYAN_HEAP_OF_ITS_OWN 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__)
-#define BANYAN_HEAP_OF_ITS_OWN 1
-#endif
 
 namespace banyan::process {
 namespace {
@@ -25,9 +17,9 @@ constexpr size_t kPieces = 8 * HeapTrim::kWorthIt / kPiece;
 
 class HeapTrimTest : public testing::Test {
  protected:
-#if defined(BANYAN_HEAP_OF_ITS_OWN)
-  void SetUp() override { GTEST_SKIP() << "the sanitizer's heap is not the C library's"; }
-#endif
+  void SetUp() override {
+    if (kSanitized) GTEST_SKIP() << "the sanitizer's heap is not the C library's";
+  }
   // A peak: what lives on lies above what is freed, which the C library then does not give back by itself.
   void peak() {
     std::vector<std::unique_ptr<char[]>> pieces;
