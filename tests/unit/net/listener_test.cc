@@ -6,6 +6,7 @@
 
 #include <vector>
 
+#include "base/sanitized.h"
 #include "net/listen_socket.h"
 #include "support/log_capture.h"
 #include "unit/net/sockets.h"
@@ -15,14 +16,8 @@ namespace {
 
 // The vptr check of the undefined-behaviour sanitizer opens a pipe to look at an object; without a free
 // descriptor it takes every object for a bad one. The release build runs these tests.
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define BANYAN_NEEDS_PLAIN_BUILD() GTEST_SKIP() << "the sanitizer needs descriptors itself"
-#endif
-#endif
-#ifndef BANYAN_NEEDS_PLAIN_BUILD
-#define BANYAN_NEEDS_PLAIN_BUILD() static_cast<void>(0)
-#endif
+#define BANYAN_NEEDS_PLAIN_BUILD() \
+  if (kSanitized) GTEST_SKIP() << "the sanitizer needs descriptors itself"
 
 struct Guests : Listener::Acceptor {
   void on_accept(int fd, const IpAddress& peer) override {
