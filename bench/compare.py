@@ -33,6 +33,9 @@ def measure(house, loads, case, name, rate, arguments):
         rate = rate or float(f"{seen['rate'] / 2:.2g}")
         seen.update(measuring.open_loop(loads, case, contender, rate, arguments.seconds, arguments.warm_up))
         seen["open_rate"] = rate
+        # What it could not do in time it may go on with, at the expense of who comes next.
+        contender.wait_until_idle()
+        house.backend.wait_until_idle()
     return seen
 
 

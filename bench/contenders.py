@@ -91,6 +91,9 @@ class Backend:
         self.process = start(["nginx", "-c", str(file), "-p", str(folder), "-e", str(folder / "start.log")],
                              LOAD_CORE, self.port, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
+    def wait_until_idle(self):
+        wait_until_idle(self.process)
+
     def stop(self):
         stop_all([self.process])
 

@@ -58,6 +58,8 @@ def closed_loop(loads, case, contender, seconds, warm_up):
     seen = json.loads(line)
     if seen["requests"] == 0 or seen["errors"] + seen["broken"] > seen["requests"] / 1000:
         raise Broken(line.strip())
+    if cpu == 0:  # seen once in an hour on a virtual machine
+        raise Broken("the kernel accounted no CPU time")
     if "--resume" in case.options and seen["resumed"] < seen["requests"] * 0.9:
         raise Broken(f"resumed only {seen['resumed']} of {seen['requests']} sessions")
     return {"cpu_us": cpu / seen["requests"] * 1e6, "rate": seen["requests"] / seen["seconds"], "pss_mb": pss / 2**20}

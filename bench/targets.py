@@ -25,7 +25,7 @@ FIGURES = {"cpu_us": "CPU", "idle_bytes": "memory for an idle connection", "p99_
 def ratios(case, figure, peers):
     for one in case["rounds"]:
         others = [one[peer][figure] for peer in peers if one.get(peer) and figure in one[peer]]
-        if others and one.get("banyan"):
+        if others and figure in (one.get("banyan") or {}):
             yield one["banyan"][figure] / min(others)
 
 
