@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/kernel_pipe.h"
+
 namespace banyan {
 
 class BlockPool;
@@ -81,12 +83,13 @@ struct Slice {
   std::string_view view() const { return {data, size}; }
 };
 
-// The two sizes a worker uses: small for heads, large for bodies.
+// What a worker uses: small blocks for heads, large ones for bodies, pipes for bodies that it need not see.
 struct BufferPools {
   static constexpr size_t kSmall = 16 * 1024;
   static constexpr size_t kLarge = 72 * 1024;  // a 64 KiB body and its head in one read
   BlockPool small{kSmall, 128};
   BlockPool large{kLarge, 32};
+  KernelPipes pipes;
 };
 
 }  // namespace banyan

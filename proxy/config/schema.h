@@ -88,6 +88,7 @@ struct Config {
   std::string user;      // of the workers and the controller; empty: no change
   std::string chroot;    // of the workers; empty: no change
   bool seccomp = true;   // workers and controller give up system calls that they do not need
+  bool splice = true;    // large bodies go from socket to socket within the kernel
   bool daemon = false;
   std::string state_dir = "/var/lib/banyan";
   std::string run_dir = "/run/banyan";

@@ -214,6 +214,10 @@ const Section<Config>& root_section() {
            "more. Such a call fails with EPERM, and the audit log tells. Only for handlers of your own that "
            "need one of them is this to be switched off.")
            .needs_restart(),
+       field("splice", &Config::splice, flag(),
+             "Bodies of more than about 32 KiB with a Content-Length go from socket to socket within the "
+             "kernel, without being copied into the worker and out again (splice(2)), where neither side has "
+             "TLS. To be switched off only if a kernel is suspected to do it wrong."),
        field("daemon", &Config::daemon, flag(), "Go to the background once everything is ready.")
            .needs_restart(),
        field("state_dir", &Config::state_dir, path(), "Folder of rollout state and the history of changes.")

@@ -1,11 +1,21 @@
 #include "http/body_pipe.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 #include "base/check.h"
 
 namespace banyan::http {
+namespace {
+
+// An answer to splice() that is about the call, not about the connection.
+bool says_never(int error_number) {
+  return error_number == EINVAL || error_number == ENOSYS || error_number == EPERM ||
+         error_number == EOPNOTSUPP;
+}
+
+}  // namespace
 
 BodyPipe::BodyPipe(event::Loop& loop)
     : reader_notice_(loop, Callback::to<&BodyPipe::notify_reader>(this)),
@@ -16,8 +26,10 @@ void BodyPipe::reset() {
   writer_notice_.cancel();
   reader_listener_ = nullptr;
   writer_listener_ = nullptr;
+  pipes_ = nullptr;
   gate_ = nullptr;
   slices_.clear();
+  kernel_.reset();
   replay_.clear();
   replay_size_ = replay_limit_ = 0;
   size_ = 0;
@@ -29,8 +41,10 @@ void BodyPipe::reset() {
 
 void BodyPipe::restart() {
   BodyReader::Listener* reader = reader_listener_;
+  KernelPipes* pipes = pipes_;
   reset();
   reader_listener_ = reader;
+  pipes_ = pipes;
 }
 
 void BodyPipe::keep(const Slice& slice, size_t count) {
@@ -47,6 +61,7 @@ void BodyPipe::keep(const Slice& slice, size_t count) {
 void BodyPipe::rewind() {
   CHECK(can_rewind());
   reader_listener_ = nullptr;
+  pipes_ = nullptr;
   reader_notice_.cancel();
   slices_.insert(slices_.begin(), replay_.begin(), replay_.end());
   size_ += replay_size_;
@@ -55,7 +70,7 @@ void BodyPipe::rewind() {
 }
 
 void BodyPipe::reopen() {
-  CHECK(ended_ && slices_.empty() && !error_);
+  CHECK(ended_ && size_ == 0 && !error_);
   ended_ = false;
 }
 
@@ -84,7 +99,7 @@ void BodyWriter::listen(Listener* listener) {
 }
 
 bool BodyWriter::full() {
-  bool full = pipe_.size_ >= BodyPipe::kHighWater && !pipe_.abandoned_;
+  bool full = (pipe_.kernel_ || pipe_.size_ >= BodyPipe::kHighWater) && !pipe_.abandoned_;
   if (full) pipe_.room_owed_ = true;
   return full;
 }
@@ -93,7 +108,7 @@ bool BodyWriter::abandoned() const { return pipe_.abandoned_; }
 bool BodyWriter::finished() const { return pipe_.ended_ || pipe_.error_; }
 
 void BodyWriter::write(Slice slice) {
-  CHECK(!finished());
+  CHECK(!finished() && !pipe_.kernel_);
   if (pipe_.gate_) slice.size = pipe_.gate_->pass(slice.view());
   if (slice.size == 0) return;
   pipe_.total_ += slice.size;
@@ -101,6 +116,29 @@ void BodyWriter::write(Slice slice) {
   pipe_.size_ += slice.size;
   pipe_.slices_.push_back(std::move(slice));
   pipe_.wake_reader();
+}
+
+bool BodyWriter::may_splice() const {
+  return pipe_.pipes_ && !pipe_.gate_ && pipe_.replay_limit_ == 0 && !pipe_.abandoned_ && !finished();
+}
+
+std::optional<net::IoResult> BodyWriter::splice(net::Stream& from, size_t most) {
+  CHECK(!pipe_.kernel_);
+  if (!may_splice() || !from.can_splice()) return std::nullopt;
+  KernelPipeRef kernel = pipe_.pipes_->take();
+  if (!kernel) return std::nullopt;
+  const net::IoResult result = from.splice_in(*kernel, most);
+  if (result.status == net::IoStatus::error && says_never(result.error_number)) {
+    pipe_.pipes_->give_up(result.error_number);
+    return std::nullopt;
+  }
+  if (result.bytes == 0) return result;
+  pipe_.pipes_->count(result.bytes);
+  pipe_.kernel_ = std::move(kernel);
+  pipe_.total_ += result.bytes;
+  pipe_.size_ += result.bytes;
+  pipe_.wake_reader();
+  return result;
 }
 
 void BodyWriter::write_copy(BlockPool& pool, std::string_view bytes) {
@@ -131,8 +169,9 @@ void BodyWriter::fail(Error error) {
   pipe_.wake_reader();
 }
 
-void BodyReader::listen(Listener* listener) {
+void BodyReader::listen(Listener* listener, KernelPipes* pipes) {
   pipe_.reader_listener_ = listener;
+  pipe_.pipes_ = pipes;
   if (!listener) {
     pipe_.reader_notice_.cancel();
   } else if (!empty() || pipe_.ended_ || pipe_.error_) {
@@ -140,11 +179,12 @@ void BodyReader::listen(Listener* listener) {
   }
 }
 
-bool BodyReader::empty() const { return pipe_.slices_.empty(); }
+bool BodyReader::empty() const { return pipe_.size_ == 0; }
 size_t BodyReader::size() const { return pipe_.size_; }
 const Slice& BodyReader::front() const { return pipe_.slices_.front(); }
 const std::deque<Slice>& BodyReader::slices() const { return pipe_.slices_; }
-bool BodyReader::at_end() const { return pipe_.ended_ && pipe_.slices_.empty(); }
+KernelPipe* BodyReader::spliced() const { return pipe_.kernel_.get(); }
+bool BodyReader::at_end() const { return pipe_.ended_ && pipe_.size_ == 0; }
 bool BodyReader::ending() const { return pipe_.ended_; }
 const Error* BodyReader::error() const { return pipe_.error_ ? &*pipe_.error_ : nullptr; }
 const Fields& BodyReader::trailers() const { return pipe_.trailers_; }
@@ -152,7 +192,7 @@ const Fields& BodyReader::trailers() const { return pipe_.trailers_; }
 void BodyReader::consume(size_t count) {
   CHECK(count <= pipe_.size_);
   pipe_.size_ -= count;
-  while (count > 0) {
+  while (count > 0 && !pipe_.slices_.empty()) {
     Slice& slice = pipe_.slices_.front();
     pipe_.keep(slice, std::min(count, slice.size));
     if (count < slice.size) {
@@ -163,13 +203,15 @@ void BodyReader::consume(size_t count) {
     count -= slice.size;
     pipe_.slices_.pop_front();
   }
-  if (pipe_.room_owed_ && pipe_.size_ <= BodyPipe::kLowWater) pipe_.wake_writer();
+  if (pipe_.kernel_ && pipe_.kernel_->held == 0) pipe_.kernel_.reset();
+  if (pipe_.room_owed_ && pipe_.size_ <= BodyPipe::kLowWater && !pipe_.kernel_) pipe_.wake_writer();
 }
 
 void BodyReader::abandon() {
   if (pipe_.abandoned_) return;
   pipe_.abandoned_ = true;
   pipe_.slices_.clear();
+  pipe_.kernel_.reset();
   pipe_.size_ = 0;
   pipe_.wake_writer();
 }

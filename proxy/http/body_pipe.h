@@ -7,6 +7,9 @@
 // writer that saw it is owed one on_room when the queue has drained to the low-water mark. Notices come from
 // the loop's deferred queue, never inside a call. After end(), fail() or abandon() the other side is told
 // once.
+//
+// Between two plain sockets the bytes of a large body need not come into this process: a writer can splice()
+// them, and a reader who said that it takes such finds them, behind the slices, in a pipe of the kernel's.
 #pragma once
 
 #include <cstddef>
@@ -19,6 +22,7 @@
 #include "base/error.h"
 #include "event/deferred.h"
 #include "http/fields.h"
+#include "net/stream.h"
 
 namespace banyan::http {
 
@@ -55,6 +59,12 @@ class BodyWriter {
   bool abandoned() const;
   // REQUIRES (all three): neither end() nor fail() was called.
   void write(Slice slice);
+  // The reader takes spliced bytes, and nobody looks at the bytes here or keeps them.
+  bool may_splice() const;
+  // Moves up to `most` bytes that the stream has within the kernel; full() until the reader has them all.
+  // Nothing when the bytes have to be read and written: !may_splice(), or there is no pipe. REQUIRES:
+  // !full().
+  std::optional<net::IoResult> splice(net::Stream& from, size_t most);
   // Copies into blocks of `pool`, which must outlive the pipe's content.
   void write_copy(BlockPool& pool, std::string_view bytes);
   void end();
@@ -82,14 +92,17 @@ class BodyReader {
     ~Listener() = default;
   };
 
-  // Who hears on_body; told at once (deferred) when something is there already.
-  void listen(Listener* listener);
+  // Who hears on_body; told at once (deferred) when something is there already. With `pipes` it takes spliced
+  // bytes, too, which are in one of these.
+  void listen(Listener* listener, KernelPipes* pipes = nullptr);
   bool empty() const;
   size_t size() const;
-  // REQUIRES: !empty(). Valid until consume().
+  // REQUIRES: !slices().empty(). Valid until consume().
   const Slice& front() const;
   // The queued slices, oldest first, for gathering writes.
   const std::deque<Slice>& slices() const;
+  // The bytes behind the slices, null if there are none: to be taken out (Stream::splice_out), then consumed.
+  KernelPipe* spliced() const;
   // Drops the first `count` bytes. REQUIRES: count <= size().
   void consume(size_t count);
   // All bytes were read and the writer said end().
@@ -126,7 +139,7 @@ class BodyPipe {
   // From now on what is consumed is kept, up to `limit` bytes, so that it can be read once more.
   void keep_for_replay(size_t limit) { replay_limit_ = limit; }
   // Nothing was consumed, or all of it was kept, and the reader did not abandon the pipe.
-  bool can_rewind() const { return !abandoned_ && taken() == replay_size_; }
+  bool can_rewind() const { return !abandoned_ && !kernel_ && taken() == replay_size_; }
   // What was consumed is to be read again, by another reader. REQUIRES: can_rewind().
   void rewind();
   // Forgets everything written; the listener at the reader's end stays, the writer's goes.
@@ -148,6 +161,7 @@ class BodyPipe {
   BodyReader reader_{*this};
   BodyWriter writer_{*this};
   std::deque<Slice> slices_;
+  KernelPipeRef kernel_;  // while it holds bytes
   size_t size_ = 0;
   uint64_t total_ = 0;
   std::vector<Slice> replay_;
@@ -159,6 +173,7 @@ class BodyPipe {
   std::optional<Error> error_;
   Fields trailers_;
   BodyReader::Listener* reader_listener_ = nullptr;
+  KernelPipes* pipes_ = nullptr;  // the reader's
   BodyWriter::Listener* writer_listener_ = nullptr;
   BodyWriter::Gate* gate_ = nullptr;
   event::Deferred reader_notice_;

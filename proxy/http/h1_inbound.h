@@ -101,7 +101,9 @@ class H1Inbound final : public event::Disposable,
   bool read_body();
   bool read_ahead();
   bool discard();
+  Result<bool> receive_body();
   bool fill(bool large);
+  bool note(const net::IoResult& read);
   void on_handshake_done();
   void on_input_error();
   void on_input_end();

@@ -40,17 +40,21 @@ void H1Inbound::read_on() {
   }
 }
 
-// One read. True when there are new bytes.
+// One read.
 bool H1Inbound::fill(bool large) {
   if (!readable_ || input_ended_) return false;
-  net::IoResult result = input_.fill(*stream_, large);
-  if (result.drained) readable_ = false;
+  return note(input_.fill(*stream_, large));
+}
+
+// True when there are new bytes.
+bool H1Inbound::note(const net::IoResult& read) {
+  if (read.drained) readable_ = false;
   if (handshaking_ && stream_->handshake_done()) on_handshake_done();
-  if (result.status == net::IoStatus::ok) return true;
-  if (result.status == net::IoStatus::end) {
+  if (read.status == net::IoStatus::ok) return true;
+  if (read.status == net::IoStatus::end) {
     input_ended_ = true;
     on_input_end();
-  } else if (result.status == net::IoStatus::error) {
+  } else if (read.status == net::IoStatus::error) {
     on_input_error();
   }
   return false;
@@ -133,7 +137,7 @@ void H1Inbound::open_stream(const InboundSettings& settings) {
     start_timer(settings.body_timeout);
   }
   writer.listen(this);
-  work_->response_body.reader().listen(this);
+  work_->response_body.reader().listen(this, stream_->can_splice() ? &streams_.buffers().pipes : nullptr);
   work_->user = opener_.open(*this);
 }
 
@@ -144,16 +148,15 @@ bool H1Inbound::read_body() {
     if (!blocked_) timer_.stop();  // it is not the client who is slow
     return false;
   }
-  if (input_.empty() && !fill(work_->receiver.expects_much())) {
-    input_.release_if_empty();
-    return false;
-  }
-  Result<size_t> received = work_->receiver.receive(input_.block(), input_.data(), input_.size());
+  Result<bool> received = receive_body();
   if (!received) {
     break_request_body(received.error());
     return true;
   }
-  input_.consume(*received);
+  if (!*received) {
+    input_.release_if_empty();
+    return false;
+  }
   const InboundSettings& settings = opener_.inbound_settings();
   if (body_too_slow(settings)) {
     break_request_body(client_error(408, "request body arrives too slowly"));
@@ -166,6 +169,20 @@ bool H1Inbound::read_body() {
       start_timer(settings.body_timeout);
     }
   }
+  return true;
+}
+
+// False when there is no more now, or ever. An error is a framing error.
+Result<bool> H1Inbound::receive_body() {
+  if (input_.empty()) {
+    if (readable_ && !input_ended_) {
+      if (const auto spliced = work_->receiver.splice(*stream_)) return note(*spliced);
+    }
+    if (!fill(work_->receiver.expects_much())) return false;
+  }
+  Result<size_t> received = work_->receiver.receive(input_.block(), input_.data(), input_.size());
+  if (!received) return std::move(received).error();
+  input_.consume(*received);
   return true;
 }
 

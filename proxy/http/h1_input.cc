@@ -1,5 +1,6 @@
 #include "http/h1_input.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/check.h"
@@ -12,9 +13,9 @@ constexpr size_t kLeastRoom = 4096;
 
 }  // namespace
 
-net::IoResult H1Input::fill(net::Stream& stream, bool large) {
+net::IoResult H1Input::fill(net::Stream& stream, bool large, size_t most) {
   make_room(large);
-  size_t room = block_.capacity() - end_;
+  size_t room = std::min(block_.capacity() - end_, most);
   net::IoResult result = stream.read({block_.bytes() + end_, room});
   end_ += result.bytes;
   return result;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
 
 #include "base/buffer.h"
@@ -23,9 +24,9 @@ class H1Input {
 
   // Drops the first `count` bytes. Views into them stay valid while somebody holds the block.
   void consume(size_t count) { begin_ += count; }
-  // Reads once. Moves what is held to a larger block when there is no room behind it; `large` asks for a
-  // block for bulk data. REQUIRES: size() < BufferPools::kLarge.
-  net::IoResult fill(net::Stream& stream, bool large);
+  // Reads once, `most` bytes at most. Moves what is held to a larger block when there is no room behind it;
+  // `large` asks for a block for bulk data. REQUIRES: size() < BufferPools::kLarge.
+  net::IoResult fill(net::Stream& stream, bool large, size_t most = SIZE_MAX);
   // Gives the block back when nothing is held, so that an idle connection costs no buffer.
   void release_if_empty();
   void clear();

@@ -10,6 +10,12 @@
 #include "net/connect_socket.h"
 
 namespace banyan::http {
+namespace {
+
+// Holds nearly every response's head.
+constexpr size_t kHeadSize = 4096;
+
+}  // namespace
 
 H1Outbound::H1Outbound(event::Loop& loop, BufferPools& buffers, std::unique_ptr<net::Stream> stream,
                        const net::SocketAddress& address, const OutboundSettings& settings)
@@ -17,6 +23,7 @@ H1Outbound::H1Outbound(event::Loop& loop, BufferPools& buffers, std::unique_ptr<
       stream_(std::move(stream)),
       address_(address),
       settings_(settings),
+      pipes_(buffers.pipes),
       input_(buffers),
       timer_(loop, Callback::to<&H1Outbound::on_timeout>(this)),
       second_look_(loop, Callback::to<&H1Outbound::look_again>(this)),
@@ -55,7 +62,7 @@ void H1Outbound::start(const RequestHead& request, BodyReader* body, BodyWriter&
   upgrade_asked_ = request.upgrade;
   write_request_head(request, {.framing = framing}, sender_.text());
   sender_.start(framing, request.body.size, body);
-  if (body) body->listen(this);
+  if (body) body->listen(this, stream_->can_splice() ? &pipes_ : nullptr);
   response.listen(this);
   deferred_.schedule();
 }
@@ -197,18 +204,22 @@ void H1Outbound::look_again() {
   read_on();
 }
 
-bool H1Outbound::fill(bool large) {
+bool H1Outbound::fill(bool large, size_t most) {
   if (!readable_) {
     if (std::exchange(suspect_, false)) second_look_.start(kSecondLook);
     return false;
   }
-  net::IoResult result = input_.fill(*stream_, large);
-  suspect_ = result.drained && result.status == net::IoStatus::ok;
-  if (result.drained) readable_ = false;
-  if (result.status == net::IoStatus::ok) return true;
-  if (result.status == net::IoStatus::again) return false;
+  return note(input_.fill(*stream_, large, most));
+}
+
+// True when there are new bytes.
+bool H1Outbound::note(const net::IoResult& read) {
+  suspect_ = read.drained && read.status == net::IoStatus::ok;
+  if (read.drained) readable_ = false;
+  if (read.status == net::IoStatus::ok) return true;
+  if (read.status == net::IoStatus::again) return false;
   readable_ = false;
-  if (result.status == net::IoStatus::error) reset_seen_ = true;
+  if (read.status == net::IoStatus::error) reset_seen_ = true;
   on_input_end();
   return false;
 }
@@ -263,7 +274,8 @@ bool H1Outbound::read_head() {
     }
   }
   // A server whose last answer was large gets a large block at once, so that the next one comes with its head
-  // in one read.
+  // in one read; or one for little more than the head, if what follows will be spliced.
+  if (spliced_answers_ && response_body_->may_splice()) return fill(false, kHeadSize);
   return fill(large_answers_);
 }
 
@@ -310,22 +322,35 @@ bool H1Outbound::read_body() {
     if (!blocked_) timer_.stop();  // it is not the server who is slow
     return false;
   }
-  if (input_.empty() && !fill(true)) {
-    input_.release_if_empty();
-    if (state_ == State::exchange && !blocked_ && !timer_.running()) start_timer(settings_.idle_timeout);
-    return false;
-  }
-  Result<size_t> received = receiver_.receive(input_.block(), input_.data(), input_.size());
+  Result<bool> received = receive_body();
   if (!received) {
     fail(received.error());
     return false;
   }
-  input_.consume(*received);
+  if (!*received) {
+    input_.release_if_empty();
+    if (state_ == State::exchange && !blocked_ && !timer_.running()) start_timer(settings_.idle_timeout);
+    return false;
+  }
   if (receiver_.done()) {
     finish_exchange();
     return false;
   }
   start_timer(state_ == State::tunnel ? settings_.tunnel_timeout : settings_.idle_timeout);
+  return true;
+}
+
+// False when there is no more now, or ever. An error is a framing error.
+Result<bool> H1Outbound::receive_body() {
+  if (input_.empty()) {
+    if (readable_) {
+      if (const auto spliced = receiver_.splice(*stream_)) return note(*spliced);
+    }
+    if (!fill(true)) return false;
+  }
+  Result<size_t> received = receiver_.receive(input_.block(), input_.data(), input_.size());
+  if (!received) return std::move(received).error();
+  input_.consume(*received);
   return true;
 }
 
@@ -349,6 +374,7 @@ void H1Outbound::learn_idle_time() {
 void H1Outbound::finish_exchange() {
   timer_.stop();
   second_look_.stop();
+  spliced_answers_ = receiver_.spliced();
   large_answers_ = receiver_.taken() > BufferPools::kSmall / 2;
   bool clean =
       keep_alive_ && !until_close_ && sender_.finished() && input_.empty() && state_ == State::exchange;

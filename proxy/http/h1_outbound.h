@@ -112,7 +112,9 @@ class H1Outbound final : public event::Disposable,
   void read_on();
   bool read_head();
   bool read_body();
-  bool fill(bool large);
+  Result<bool> receive_body();
+  bool fill(bool large, size_t most = SIZE_MAX);
+  bool note(const net::IoResult& read);
   void on_input_end();
   void take_head();
   void learn_idle_time();
@@ -127,6 +129,7 @@ class H1Outbound final : public event::Disposable,
   std::unique_ptr<net::Stream> stream_;
   net::SocketAddress address_;
   const OutboundSettings& settings_;
+  KernelPipes& pipes_;
   H1Input input_;
   H1Sender sender_;
   H1Receiver receiver_{Fault::upstream};
@@ -157,7 +160,8 @@ class H1Outbound final : public event::Disposable,
   bool until_close_ = false;
   bool blocked_ = false;  // the socket takes no more
   bool reset_seen_ = false;
-  bool large_answers_ = false;  // the last answer did not fit into a small block
+  bool large_answers_ = false;    // the last answer did not fit into a small block
+  bool spliced_answers_ = false;  // the last answer was spliced
 };
 
 }  // namespace banyan::http

@@ -7,6 +7,11 @@
 namespace banyan::http {
 namespace {
 
+// Below, the calls cost more than the copies.
+constexpr uint64_t kWorthSplicing = 32 * 1024;
+// Of one call: what a slow client keeps in the kernel.
+constexpr uint64_t kMostSpliced = KernelPipes::kCapacity;
+
 Error too_large() { return client_error(413, "request body is larger than this route allows"); }
 
 }  // namespace
@@ -17,7 +22,7 @@ void H1Receiver::reset() {
   limit_ = UINT64_MAX;
   writer_ = nullptr;
   chunked_.reset();
-  done_ = failed_ = false;
+  done_ = failed_ = spliced_ = false;
 }
 
 void H1Receiver::start(Framing framing, uint64_t size, BodyWriter& writer) {
@@ -44,11 +49,26 @@ Result<size_t> H1Receiver::receive(const BlockRef& block, const char* data, size
   size_t count = framing_ == Framing::sized ? std::min<uint64_t>(size, size_left_) : size;
   if (!within_limit(count)) return too_large();
   writer_->write({block, data, count});
-  if (framing_ == Framing::sized) {
-    size_left_ -= count;
-    if (size_left_ == 0) end();
-  }
+  if (framing_ == Framing::sized) count_sized(count);
   return count;
+}
+
+void H1Receiver::count_sized(size_t count) {
+  size_left_ -= count;
+  if (size_left_ == 0) end();
+}
+
+std::optional<net::IoResult> H1Receiver::splice(net::Stream& stream) {
+  CHECK(!done_);
+  if (framing_ != Framing::sized || failed_ || (size_left_ < kWorthSplicing && !spliced_)) return {};
+  if (size_left_ > limit_ - std::min(taken_, limit_)) return {};  // it will be refused: receive() says why
+  std::optional<net::IoResult> moved = writer_->splice(stream, std::min(size_left_, kMostSpliced));
+  if (moved && moved->bytes > 0) {
+    spliced_ = true;
+    taken_ += moved->bytes;
+    count_sized(moved->bytes);
+  }
+  return moved;
 }
 
 Result<size_t> H1Receiver::receive_chunked(const BlockRef& block, const char* data, size_t size) {

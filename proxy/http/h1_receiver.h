@@ -2,12 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "base/buffer.h"
 #include "base/result.h"
 #include "http/body_pipe.h"
 #include "http/h1_chunked.h"
 #include "http/h1_sender.h"
+#include "net/stream.h"
 
 namespace banyan::http {
 
@@ -22,6 +24,11 @@ class H1Receiver {
   // were (all of them unless done()). An error is a framing error: the message is not to be trusted. After
   // fail() bytes are dropped. REQUIRES: !done().
   Result<size_t> receive(const BlockRef& block, const char* data, size_t size);
+  // Moves bytes of the body on without reading them (BodyWriter::splice). Nothing when they have to be read,
+  // or are too few to be worth it. REQUIRES: !done(), the writer is not full.
+  std::optional<net::IoResult> splice(net::Stream& stream);
+  // Some of this body was.
+  bool spliced() const { return spliced_; }
   // No more bytes will come. Ends an until_close body; breaks off any other that is not done, and returns
   // false.
   bool end_of_input();
@@ -39,6 +46,7 @@ class H1Receiver {
 
  private:
   Result<size_t> receive_chunked(const BlockRef& block, const char* data, size_t size);
+  void count_sized(size_t count);
   bool within_limit(size_t count);
   void end();
 
@@ -50,6 +58,7 @@ class H1Receiver {
   ChunkedDecoder chunked_;
   bool done_ = false;
   bool failed_ = false;
+  bool spliced_ = false;
 };
 
 }  // namespace banyan::http

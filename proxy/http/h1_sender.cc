@@ -74,36 +74,42 @@ SendStatus H1Sender::flush(net::Stream& stream) {
     if (!whole && nothing_prepared()) return SendStatus::body_failed;
     if (nothing_prepared()) return last_prepared_ ? SendStatus::done : SendStatus::waiting;
 
-    std::array<iovec, kMostParts> parts;
-    size_t count = 0;
-    size_t total = 0;
-    auto add = [&](const char* data, size_t size) {
-      parts[count++] = {const_cast<char*>(data), size};
-      total += size;
-    };
-    if (before_done_ < before_.size()) add(before_.data() + before_done_, before_.size() - before_done_);
-    uint64_t left = body_left_;
-    if (left > 0) {
-      for (const Slice& slice : body_->slices()) {
-        if (left == 0 || count == kMostParts - 1) break;
-        size_t size = std::min<uint64_t>(slice.size, left);
-        add(slice.data, size);
-        left -= size;
-      }
-    }
-    if (left == 0 && !after_.empty()) add(after_.data(), after_.size());
-
-    net::IoResult result = stream.write({parts.data(), count});
+    size_t asked;
+    const net::IoResult result = write_prepared(stream, asked);
     if (result.status == net::IoStatus::error || result.status == net::IoStatus::end) {
       error_number_ = result.error_number;
       return SendStatus::error;
     }
     if (result.status == net::IoStatus::ok) take(result.bytes);
-    if (result.status == net::IoStatus::again || result.bytes < total) {
+    if (result.status == net::IoStatus::again || result.bytes < asked) {
       stream.want_write();
       return SendStatus::blocked;
     }
   }
+}
+
+// One write. A stream that takes less than `asked` takes no more now; of a splice that cannot be said (0).
+net::IoResult H1Sender::write_prepared(net::Stream& stream, size_t& asked) {
+  std::array<iovec, kMostParts> parts;
+  size_t count = 0;
+  asked = 0;
+  auto add = [&](const char* data, size_t size) {
+    parts[count++] = {const_cast<char*>(data), size};
+    asked += size;
+  };
+  if (before_done_ < before_.size()) add(before_.data() + before_done_, before_.size() - before_done_);
+  uint64_t left = body_left_;
+  if (left > 0) {
+    for (const Slice& slice : body_->slices()) {
+      if (left == 0 || count == kMostParts - 1) break;
+      size_t size = std::min<uint64_t>(slice.size, left);
+      add(slice.data, size);
+      left -= size;
+    }
+  }
+  if (left == 0 && !after_.empty()) add(after_.data(), after_.size());
+  if (count > 0) return stream.write({parts.data(), count});
+  return stream.splice_out(*body_->spliced(), left);
 }
 
 // Notes that the stream took the next `count` bytes.

@@ -2,7 +2,7 @@
 // what is behind it. Used towards clients and towards upstreams alike.
 //
 //   text ("HTTP/1.1 200 OK…\r\n\r\n" "5\r\n")  body slices ("hello")  text ("\r\n" "0\r\n\r\n")     one
-//   writev
+//   writev; what is in the kernel already (BodyReader::spliced) goes by itself
 #pragma once
 
 #include <cstdint>
@@ -53,6 +53,7 @@ class H1Sender {
 
  private:
   bool prepare();
+  net::IoResult write_prepared(net::Stream& stream, size_t& asked);
   bool nothing_prepared() const {
     return before_done_ == before_.size() && body_left_ == 0 && after_.empty();
   }

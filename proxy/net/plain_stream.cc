@@ -31,6 +31,9 @@ class PlainStream final : public Stream {
 
   IoResult read(std::span<char> space) override { return receive(fd_, space, read_watch_.peer_finished()); }
   IoResult write(std::span<const iovec> parts) override { return send_parts(fd_, parts); }
+  bool can_splice() const override { return true; }
+  IoResult splice_in(KernelPipe& pipe, size_t most) override { return net::splice_in(fd_, pipe, most); }
+  IoResult splice_out(KernelPipe& pipe, size_t most) override { return net::splice_out(pipe, fd_, most); }
 
   void want_write() override {
     write_wanted_ = true;
@@ -64,6 +67,9 @@ class PlainStream final : public Stream {
 };
 
 }  // namespace
+
+IoResult Stream::splice_in(KernelPipe&, size_t) { return {IoStatus::error, 0, true, ENOTSUP}; }
+IoResult Stream::splice_out(KernelPipe&, size_t) { return {IoStatus::error, 0, false, ENOTSUP}; }
 
 std::unique_ptr<Stream> make_plain_stream(event::Loop& loop, int fd) {
   return std::make_unique<PlainStream>(loop, fd);

@@ -1,5 +1,6 @@
 #include "net/socket_io.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -63,6 +64,33 @@ IoResult send_parts(int fd, std::span<const iovec> parts) {
     count = send_once(fd, parts);
   } while (count < 0 && errno == EINTR);
   if (count >= 0) return {IoStatus::ok, static_cast<size_t>(count), false, 0};
+  if (errno == EAGAIN) return {IoStatus::again, 0, false, 0};
+  return {IoStatus::error, 0, false, errno};
+}
+
+IoResult splice_in(int fd, KernelPipe& pipe, size_t most) {
+  ssize_t count;
+  do {
+    count = ::splice(fd, nullptr, pipe.write_end, nullptr, most, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+  } while (count < 0 && errno == EINTR);
+  if (count > 0) {
+    pipe.held += static_cast<size_t>(count);
+    return {IoStatus::ok, static_cast<size_t>(count), false, 0};
+  }
+  if (count == 0) return {IoStatus::end, 0, true, 0};
+  if (errno == EAGAIN) return {IoStatus::again, 0, pipe.held == 0, 0};
+  return {IoStatus::error, 0, true, errno};
+}
+
+IoResult splice_out(KernelPipe& pipe, int fd, size_t most) {
+  ssize_t count;
+  do {
+    count = ::splice(pipe.read_end, nullptr, fd, nullptr, most, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+  } while (count < 0 && errno == EINTR);
+  if (count >= 0) {
+    pipe.held -= static_cast<size_t>(count);
+    return {IoStatus::ok, static_cast<size_t>(count), false, 0};
+  }
   if (errno == EAGAIN) return {IoStatus::again, 0, false, 0};
   return {IoStatus::error, 0, false, errno};
 }

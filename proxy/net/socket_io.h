@@ -11,6 +11,9 @@ namespace banyan::net {
 IoResult receive(int fd, std::span<char> space, bool peer_finished);
 // One sendmsg of at most IOV_MAX parts. Never raises SIGPIPE.
 IoResult send_parts(int fd, std::span<const iovec> parts);
+// One splice each, for a Stream's splice_in() and splice_out(). REQUIRES: SIGPIPE is ignored.
+IoResult splice_in(int fd, KernelPipe& pipe, size_t most);
+IoResult splice_out(KernelPipe& pipe, int fd, size_t most);
 // The next close() sends a reset.
 void set_reset_on_close(int fd);
 

@@ -14,6 +14,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/kernel_pipe.h"
 #include "base/result.h"
 #include "event/io.h"
 
@@ -65,6 +66,14 @@ class Stream {
   // written they are in the kernel's hands, and the stream may be destroyed. After a short write the next one
   // begins with the bytes not taken (a TLS stream may have encrypted them already).
   virtual IoResult write(std::span<const iovec> parts) = 0;
+  // What is read and written goes over the socket as it is, so that the kernel can move it by itself.
+  virtual bool can_splice() const { return false; }
+  // As read(), up to `most` bytes into a pipe. `again` when there is nothing now or the pipe takes no more:
+  // only with an empty pipe it means `drained`. REQUIRES (both): can_splice().
+  virtual IoResult splice_in(KernelPipe& pipe, size_t most);
+  // As write(), up to `most` of the bytes that the pipe holds. A short count says nothing: go on until
+  // `again`.
+  virtual IoResult splice_out(KernelPipe& pipe, size_t most);
   // Ask for one on_writable when there is room (or the connection failed).
   virtual void want_write() = 0;
   // No more bytes will be written; reading goes on (half-close, for TLS a close_notify first).

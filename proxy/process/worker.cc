@@ -19,11 +19,21 @@ constexpr Millis kPace{100};
 // How long connections that were cut may take to be cleared away.
 constexpr Duration kCutTime = std::chrono::milliseconds(500);
 
-size_t connection_limit(const config::Config& config) {
-  if (config.worker_connections) return config.worker_connections;
+// Of bodies under way that may be in pipes: slow clients keep them, so there is a bound.
+constexpr size_t kMostPipes = 128;
+
+size_t descriptor_limit() {
   rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1024;
-  return limit.rlim_cur / 10 * 9;
+  return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 1024;
+}
+
+size_t connection_limit(const config::Config& config) {
+  return config.worker_connections ? config.worker_connections : descriptor_limit() / 10 * 9;
+}
+
+// With two descriptors each, at most a thirty-second of what the process may have.
+size_t pipe_limit(const config::Config& config) {
+  return config.splice ? std::min(kMostPipes, descriptor_limit() / 64) : 0;
 }
 
 uint64_t address_key(const net::IpAddress& peer, std::string_view what) {
@@ -56,6 +66,8 @@ void Worker::on_generation(std::shared_ptr<Generation> generation, const NamedFd
   front_.switch_to(generation_->site());
   access_log_ = child_.logs().find(generation_->config().log.access.path);
   most_clients_ = connection_limit(generation_->config());
+  most_pipes_ = pipe_limit(generation_->config());
+  child_.workplace().buffers().pipes.allow(most_pipes_);
   overload_.set(generation_->config().overload);
   // Before it is so much that new requests are refused.
   child_.heap().set_limit(generation_->config().overload.memory / 10 * 9);
@@ -159,7 +171,15 @@ void Worker::write_access(std::string_view line) {
   if (access_log_) access_log_->write(line);
 }
 
-void Worker::on_second() { child_.slot().requests.store(front_.requests(), std::memory_order_relaxed); }
+void Worker::on_second() {
+  child_.slot().requests.store(front_.requests(), std::memory_order_relaxed);
+  KernelPipes& pipes = child_.workplace().buffers().pipes;
+  pipes.allow(most_pipes_);
+  const uint64_t spliced = pipes.spliced();
+  if (spliced == spliced_told_) return;
+  child_.workplace().counters().counter(shm::Metric::spliced_bytes).add(spliced - spliced_told_);
+  spliced_told_ = spliced;
+}
 
 // ---------------------------------------------------------------- the end
 

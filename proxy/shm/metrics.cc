@@ -184,6 +184,11 @@ constexpr std::array kRows = {
               counter,
               "Client connections closed before their TLS handshake because there were too many of them.",
               {}},
+    MetricRow{Metric::spliced_bytes,
+              "spliced_bytes_total",
+              counter,
+              "Bytes of bodies that went from socket to socket within the kernel.",
+              {}},
 };
 
 constexpr bool in_order() {

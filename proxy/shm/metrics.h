@@ -80,6 +80,7 @@ enum class Metric : uint8_t {
   connections_refused,          // (too many of one address)
   overload_shed,                // overload_reason
   tls_handshakes_refused,       // (too many of one address, or in all)
+  spliced_bytes,                //
   count_of_metrics,
 };
 

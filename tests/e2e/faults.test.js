@@ -13,16 +13,12 @@ import { until } from './lib/wait.js';
 
 const reply = '[[route]]\npath = "/*"\nreply = { status = 200, body = "hi" }\n';
 const get = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
-const metric = async (banyan, name) => {
-  const [, value] = new RegExp(`^${name} (\\d+)$`, 'm').exec((await banyan.admin('/metrics')).text) ?? [];
-  return Number(value ?? 0);
-};
 
 test('a full disk under the access log: lines are lost and counted, requests are not', async (scope) => {
   const prepare = (folder) => fs.symlinkSync('/dev/full', path.join(folder, 'access.log'));
   const banyan = await start(scope, reply, { prepare });
   const traffic = load(scope, banyan.url, { connections: 4 });
-  await until(async () => (await metric(banyan, 'banyan_log_lines_dropped_total')) > 10, 'lost lines', 20_000);
+  await until(async () => (await banyan.metric('banyan_log_lines_dropped_total')) > 10, 'lost lines', 20_000);
   const { sent, failures } = await traffic.stop();
   assert.deepEqual(failures, []);
   assert.ok(sent > 10);
@@ -61,7 +57,7 @@ test('too few descriptors: 503 with Retry-After before that, and all is well aft
     return response.status === 503 && response;
   }, 'the first to be told', 20_000);
   assert.ok(Number(shed.get('retry-after')) >= 1);
-  assert.ok((await metric(banyan, 'banyan_overload_shed_total{reason="descriptors"}')) > 0);
+  assert.ok((await banyan.metric('banyan_overload_shed_total{reason="descriptors"}')) > 0);
   for (const client of open) client.close();
   await until(async () => (await fetch(banyan.url, { agent: false })).status === 200, 'a new client', 20_000);
   for (let i = 0; i < 20; i += 1) assert.equal((await fetch(banyan.url, { agent: false })).status, 200);

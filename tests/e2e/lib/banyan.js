@@ -164,6 +164,12 @@ ${text}
     });
   }
 
+  // What a series of /metrics counts, 0 when there is none yet: "banyan_name" or "banyan_name{label=\"x\"}".
+  async metric(series) {
+    const lines = (await this.admin('/metrics')).text.split('\n');
+    return Number(lines.find((line) => line.startsWith(`${series} `))?.split(' ')[1] ?? 0);
+  }
+
   // banyanctl with this instance's socket.
   ctl(...args) {
     return run(client, ['--socket', this.socket, ...args]);
