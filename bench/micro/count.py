@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Instructions of the small pieces of a request, counted by callgrind and compared with bench/micro/expected.json.
+"""Instructions of the small pieces of requests and events, counted by callgrind and compared with bench/micro/expected.json.
 
 usage: bench/micro/count.py [--refresh] [--build DIR]
 

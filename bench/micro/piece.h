@@ -1,5 +1,6 @@
-// The small pieces of work that a request is made of, each to be run again and again: by Google Benchmark for
-// its time (banyan_bench), and under callgrind for its instructions (banyan_count, bench/micro/count.py).
+// The small pieces of work that requests and events are made of, each to be run again and again: by Google
+// Benchmark for its time (banyan_bench), and under callgrind for its instructions (banyan_count,
+// bench/micro/count.py).
 #pragma once
 
 #include <functional>
@@ -16,10 +17,13 @@ struct Piece {
 
 std::vector<Piece> http_pieces();
 std::vector<Piece> decision_pieces();
+std::vector<Piece> event_pieces();
 
 inline std::vector<Piece> all_pieces() {
   std::vector<Piece> pieces = http_pieces();
-  for (Piece& piece : decision_pieces()) pieces.push_back(std::move(piece));
+  for (const auto& more : {decision_pieces(), event_pieces()}) {
+    pieces.insert(pieces.end(), more.begin(), more.end());
+  }
   return pieces;
 }
 
