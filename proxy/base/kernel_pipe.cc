@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstring>
 #include <utility>
 
@@ -25,8 +26,7 @@ void KernelPipeGiver::operator()(KernelPipe* pipe) const {
   pipe->pool.give_back(std::unique_ptr<KernelPipe>(pipe));
 }
 
-void KernelPipes::allow(size_t most) {
-  most_ = most;
+void KernelPipes::tidy() {
   refused_ = false;
   free_.clear();  // one second's worth of opening them anew is nothing beside what they carry
 }
@@ -45,9 +45,14 @@ KernelPipeRef KernelPipes::take() {
   return KernelPipeRef(pipe.release());
 }
 
-void KernelPipes::give_up(int error_number) {
-  if (!std::exchange(given_up_, true))
-    LOG(warn, "bodies are copied, splice: {}", strerrordesc_np(error_number));
+bool KernelPipes::give_up_after(int error_number) {
+  if (error_number != EINVAL && error_number != ENOSYS && error_number != EPERM && error_number != EOPNOTSUPP)
+    return false;
+  if (!std::exchange(given_up_, true)) {
+    LOG(warn, "splice: {}; bodies are copied from now on (splice = false says that it shall not be tried)",
+        strerrordesc_np(error_number));
+  }
+  return true;
 }
 
 std::unique_ptr<KernelPipe> KernelPipes::make() {

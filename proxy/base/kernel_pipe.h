@@ -43,14 +43,16 @@ class KernelPipes {
   KernelPipes(const KernelPipes&) = delete;
   KernelPipes& operator=(const KernelPipes&) = delete;
 
-  // How many may be in use at the same time: none before this is called. To be called every second or so: it
-  // closes those kept for reuse, and when the kernel has refused one, it is not asked again before the next
-  // call.
-  void allow(size_t most);
+  // How many may be in use at the same time: none before this is called.
+  void allow(size_t most) { most_ = most; }
+  // To be called every second or so: closes those kept for reuse, and lets the kernel be asked again if it
+  // has refused one.
+  void tidy();
   // An empty one. Null when there are none to be had: copy then.
   KernelPipeRef take();
-  // There are none any more: this kernel, or what surrounds this process, does not let it splice.
-  void give_up(int error_number);
+  // Whether this error of splice(2) is about the call and not about a socket: this kernel, or what surrounds
+  // this process, does not let it splice. Then there are no pipes any more.
+  bool give_up_after(int error_number);
   // Who puts bytes into one of them counts them.
   void count(size_t bytes) { spliced_ += bytes; }
   // Bytes counted so far.

@@ -1,21 +1,11 @@
 #include "http/body_pipe.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 
 #include "base/check.h"
 
 namespace banyan::http {
-namespace {
-
-// An answer to splice() that is about the call, not about the connection.
-bool says_never(int error_number) {
-  return error_number == EINVAL || error_number == ENOSYS || error_number == EPERM ||
-         error_number == EOPNOTSUPP;
-}
-
-}  // namespace
 
 BodyPipe::BodyPipe(event::Loop& loop)
     : reader_notice_(loop, Callback::to<&BodyPipe::notify_reader>(this)),
@@ -128,10 +118,8 @@ std::optional<net::IoResult> BodyWriter::splice(net::Stream& from, size_t most) 
   KernelPipeRef kernel = pipe_.pipes_->take();
   if (!kernel) return std::nullopt;
   const net::IoResult result = from.splice_in(*kernel, most);
-  if (result.status == net::IoStatus::error && says_never(result.error_number)) {
-    pipe_.pipes_->give_up(result.error_number);
+  if (result.status == net::IoStatus::error && pipe_.pipes_->give_up_after(result.error_number))
     return std::nullopt;
-  }
   if (result.bytes == 0) return result;
   pipe_.pipes_->count(result.bytes);
   pipe_.kernel_ = std::move(kernel);

@@ -78,7 +78,7 @@ IoResult splice_in(int fd, KernelPipe& pipe, size_t most) {
     return {IoStatus::ok, static_cast<size_t>(count), false, 0};
   }
   if (count == 0) return {IoStatus::end, 0, true, 0};
-  if (errno == EAGAIN) return {IoStatus::again, 0, pipe.held == 0, 0};
+  if (errno == EAGAIN) return {IoStatus::again, 0, true, 0};
   return {IoStatus::error, 0, true, errno};
 }
 

@@ -68,8 +68,7 @@ class Stream {
   virtual IoResult write(std::span<const iovec> parts) = 0;
   // What is read and written goes over the socket as it is, so that the kernel can move it by itself.
   virtual bool can_splice() const { return false; }
-  // As read(), up to `most` bytes into a pipe. `again` when there is nothing now or the pipe takes no more:
-  // only with an empty pipe it means `drained`. REQUIRES (both): can_splice().
+  // As read(), up to `most` bytes into an empty pipe. REQUIRES (both): can_splice().
   virtual IoResult splice_in(KernelPipe& pipe, size_t most);
   // As write(), up to `most` of the bytes that the pipe holds. A short count says nothing: go on until
   // `again`.

@@ -66,8 +66,7 @@ void Worker::on_generation(std::shared_ptr<Generation> generation, const NamedFd
   front_.switch_to(generation_->site());
   access_log_ = child_.logs().find(generation_->config().log.access.path);
   most_clients_ = connection_limit(generation_->config());
-  most_pipes_ = pipe_limit(generation_->config());
-  child_.workplace().buffers().pipes.allow(most_pipes_);
+  child_.workplace().buffers().pipes.allow(pipe_limit(generation_->config()));
   overload_.set(generation_->config().overload);
   // Before it is so much that new requests are refused.
   child_.heap().set_limit(generation_->config().overload.memory / 10 * 9);
@@ -174,7 +173,7 @@ void Worker::write_access(std::string_view line) {
 void Worker::on_second() {
   child_.slot().requests.store(front_.requests(), std::memory_order_relaxed);
   KernelPipes& pipes = child_.workplace().buffers().pipes;
-  pipes.allow(most_pipes_);
+  pipes.tidy();
   const uint64_t spliced = pipes.spliced();
   if (spliced == spliced_told_) return;
   child_.workplace().counters().counter(shm::Metric::spliced_bytes).add(spliced - spliced_told_);

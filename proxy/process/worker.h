@@ -74,7 +74,6 @@ class Worker final : public Role,
   TimePoint retired_by_{};
   TimePoint closing_since_{};
   size_t most_clients_ = 0;
-  size_t most_pipes_ = 0;
   uint64_t spliced_told_ = 0;
   bool full_ = false;
   bool draining_ = false;

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
-import { program, start, startInFrontOf } from './lib/banyan.js';
+import { poor, start, startInFrontOf } from './lib/banyan.js';
 import { fetch, load } from './lib/client.js';
 import { connect } from './lib/raw.js';
 import { record } from './lib/recorder.js';
@@ -28,15 +28,6 @@ test('a full disk under the access log: lines are lost and counted, requests are
   assert.equal((await banyan.order('reopen')).code, 0);
   await fetch(`${banyan.url}/after`);
   await banyan.logged(({ uri }) => uri === '/after');
-});
-
-// A program that has so few descriptors.
-const poor = (limit) => ({
-  program: 'poor',
-  prepare: (folder) =>
-    fs.writeFileSync(path.join(folder, 'poor'), `#!/bin/sh\nulimit -n ${limit}\nexec ${program} "$@"\n`, {
-      mode: 0o755,
-    }),
 });
 
 test('too few descriptors: 503 with Retry-After before that, and all is well afterwards', async (scope) => {

@@ -25,6 +25,15 @@ export const client = path.resolve(
   process.env.BANYANCTL_BIN ?? path.join(path.dirname(program), 'banyanctl'),
 );
 
+// Options of start(): a program that may have so few descriptors.
+export const poor = (limit) => ({
+  program: 'poor',
+  prepare: (folder) =>
+    fs.writeFileSync(path.join(folder, 'poor'), `#!/bin/sh\nulimit -n ${limit}\nexec ${program} "$@"\n`, {
+      mode: 0o755,
+    }),
+});
+
 // A new folder, removed at the end of the test.
 export function makeFolder(scope) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'banyan-e2e-'));
