@@ -53,9 +53,8 @@ void check_credentials(BatchFetchOptions& options, const config::Value& value) {
 
 void check_options(BatchFetchOptions& options, const config::Value& value) {
   check_credentials(options, value);
-  if (options.default_timeout > options.max_timeout) {
-    value.at("default_timeout").error("must not be more than max_timeout");
-  }
+  config::keep_in_order(value, "default_timeout", options.default_timeout, "max_timeout",
+                        options.max_timeout);
   if (value.has("ca") && !options.origin.starts_with("https://")) {
     value.at("ca").error("has no effect without an origin that begins with https://");
   }

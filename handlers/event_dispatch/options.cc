@@ -97,10 +97,27 @@ const config::Section<SubscribeOptions>& subscribe_section() {
   return section;
 }
 
-void check_options(EventDispatchOptions& options, const config::Value& value) {
-  if (options.queue.bytes < options.max_message) {
+// As config::keep_in_order: who says only one of two gets what goes with it.
+void keep_in_order(EventDispatchOptions& options, const config::Value& value) {
+  const uint64_t most = options.memory / kRingPerEvent;
+  if (options.max_message > most) {
+    if (value.has("max_message"))
+      value.at("max_message").error("must not be more than a sixteenth of memory");
+    else
+      options.max_message = most;
+  }
+  if (options.queue.bytes >= options.max_message) return;
+  if (!value.has("max_message")) {
+    options.max_message = options.queue.bytes;
+  } else if (!value.at("queue").has("bytes")) {
+    options.queue.bytes = options.max_message;
+  } else {
     value.at("queue").error("bytes must not be less than max_message");
   }
+}
+
+void check_options(EventDispatchOptions& options, const config::Value& value) {
+  keep_in_order(options, value);
   if (options.websocket_publish && !options.publish_token.empty() && !options.subscribe.wants_token()) {
     value.at("websocket_publish")
         .error("would let everybody publish whom publish_token shuts out; needs tokens in subscribe");
@@ -109,9 +126,6 @@ void check_options(EventDispatchOptions& options, const config::Value& value) {
     if (const char* problem = channel_name_problem(options.source->channel)) {
       value.at("source").at("channel").error(problem);
     }
-  }
-  if (options.max_message > options.memory / kRingPerEvent) {
-    value.at("max_message").error("must not be more than a sixteenth of memory");
   }
 }
 

@@ -109,7 +109,10 @@ std::string values_text() {
              "file = \"path\" }; a line break at its end does not count.") +
          ".Pp\n" +
          prose(
-             "An unknown key is an error. All errors are reported at once, as \"file:line:column: key: "
+             "Where one key bounds another, as interval bounds the timeout of a probe, the default of one "
+             "gives "
+             "way to the other that is said. An unknown key is an error. All errors are reported at once, as "
+             "\"file:line:column: key: "
              "message\". Banyan reads files and environment at start and at reload only.");
 }
 

@@ -65,7 +65,7 @@ const Section<ClientLimits>& client_limits_section() {
        field("handshakes_total", &ClientLimits::handshakes_total, rate_or_off(),
              "New TLS connections of all addresses together.")},
       [](ClientLimits& limits, const Value& value) {
-        if (limits.line > limits.head) value.at("line").error("must not be above limits.head");
+        keep_in_order(value, "line", limits.line, "head", limits.head);
       });
   return section;
 }

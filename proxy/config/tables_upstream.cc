@@ -109,10 +109,7 @@ const Section<UpstreamRetry>& retry_section() {
        field("backoff_max", &UpstreamRetry::backoff_max, duration(Millis(0), 1min),
              "The most it is doubled to.")},
       [](UpstreamRetry& retry, const Value& value) {
-        if (retry.backoff > retry.backoff_max) {
-          value.at(value.has("backoff") ? "backoff" : "backoff_max")
-              .error("backoff must not be above backoff_max");
-        }
+        keep_in_order(value, "backoff", retry.backoff, "backoff_max", retry.backoff_max);
       });
   return section;
 }
@@ -143,9 +140,7 @@ const Section<Ejection>& ejection_section() {
            "together: where each client has a limit of its own, one client above it would take servers "
            "away from all the others. []: Retry-After is not heeded.")},
       [](Ejection& ejection, const Value& value) {
-        if (ejection.time > ejection.time_max) {
-          value.at(value.has("time") ? "time" : "time_max").error("time must not be above time_max");
-        }
+        keep_in_order(value, "time", ejection.time, "time_max", ejection.time_max);
       });
   return section;
 }
@@ -171,9 +166,7 @@ const Section<Breaker>& breaker_section() {
              "Requests that are let through then; it closes when so many have succeeded and opens again when "
              "one fails.")},
       [](Breaker& breaker, const Value& value) {
-        if (breaker.time > breaker.time_max) {
-          value.at(value.has("time") ? "time" : "time_max").error("time must not be above time_max");
-        }
+        keep_in_order(value, "time", breaker.time, "time_max", breaker.time_max);
       });
   return section;
 }
@@ -199,9 +192,7 @@ const Section<Health>& health_section() {
              "Bad probes in a row that take a server out."),
        field("rise", &Health::rise, integer<uint32_t>(1, 1000), "Good probes in a row that bring it back.")},
       [](Health& health, const Value& value) {
-        if (health.timeout > health.interval) {
-          value.at(value.has("timeout") ? "timeout" : "interval").error("timeout must not be above interval");
-        }
+        keep_in_order(value, "timeout", health.timeout, "interval", health.interval);
         const bool http = !value.has("type") || value.at("type").node().string == "http";
         if (http && !value.has("path")) {
           value.error("needs path, what is to be asked for, or type = \"tcp\"");

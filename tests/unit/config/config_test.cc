@@ -35,6 +35,23 @@ TEST(ConfigTest, DefaultsAreThoseOfTheStructs) {
   EXPECT_EQ(loaded.config, expected);
 }
 
+TEST(ConfigTest, DefaultsGiveWayToWhatIsSaid) {
+  const auto upstream = [](std::string_view keys) {
+    const Loaded loaded = load_text(complete(fmt::format(
+        "[upstream.x]\nservers = [\"127.0.0.1:1\"]\n{}\n[[route]]\npath = \"/x\"\ntarget = \"upstream.x\"\n",
+        keys)));
+    EXPECT_EQ(to_text(loaded.diagnostics), "");
+    return *loaded.config.find_upstream("x");
+  };
+  EXPECT_EQ(upstream("health = { path = \"/\", interval = \"1s\" }").health->timeout, 1s);
+  EXPECT_EQ(upstream("health = { path = \"/\", interval = \"9s\" }").health->timeout, 2s);
+  EXPECT_EQ(upstream("health = { path = \"/\", timeout = \"9s\" }").health->interval, 9s);
+  EXPECT_EQ(upstream("ejection = { time_max = \"1s\" }").ejection.time, 1s);
+  EXPECT_EQ(upstream("breaker = { time = \"2m\" }").breaker->time_max, 2min);
+  EXPECT_EQ(upstream("retry = { backoff = \"1s\" }").retry.backoff_max, 1s);
+  EXPECT_EQ(load_text(complete("[client.limits]\nhead = \"4k\"\n")).config.client.limits.line, 4096u);
+}
+
 TEST(ConfigTest, FindsByName) {
   const Config config = load_text(complete("[handler.e]\ntype = \"echo\"\n")).config;
   EXPECT_EQ(config.find_upstream("node"), &config.upstreams[0]);

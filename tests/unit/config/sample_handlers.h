@@ -70,9 +70,7 @@ inline const Section<FetchOptions>& fetch_section() {
         if (options.auth == FetchOptions::Auth::sigv4 && !value.has("secret_key")) {
           value.at("secret_key").error("is missing: auth = \"sigv4\" needs it");
         }
-        if (options.default_timeout > options.max_timeout) {
-          value.at("default_timeout").error("must not be above max_timeout");
-        }
+        keep_in_order(value, "default_timeout", options.default_timeout, "max_timeout", options.max_timeout);
       });
   return section;
 }

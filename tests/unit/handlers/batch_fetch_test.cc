@@ -445,8 +445,9 @@ TEST_F(BatchFetchTest, OptionsThatDoNotFitAreRefused) {
       problem(origin + "auth = \"sigv4\""),
       HasSubstr("handler.test.access_key: is needed with auth = \"sigv4\", here or as AWS_ACCESS_KEY_ID"));
   EXPECT_THAT(problem(origin + "secret_key = \"a\""), HasSubstr("secret_key: has no effect without auth"));
-  EXPECT_THAT(problem(origin + "default_timeout = \"20s\""),
-              HasSubstr("handler.test.default_timeout: must not be more than max_timeout"));
+  EXPECT_THAT(problem(origin + "default_timeout = \"20s\"\nmax_timeout = \"1s\""),
+              HasSubstr("handler.test.default_timeout: must not be above max_timeout"));
+  EXPECT_EQ(problem(origin + "max_timeout = \"1s\""), "");
   EXPECT_THAT(problem(origin + "max_keys = 0"), HasSubstr("handler.test.max_keys: "));
   EXPECT_THAT(problem(origin + "concurency = 5"), HasSubstr("did you mean concurrency"));
   EXPECT_THAT(problem(origin + "hedge = { budgt = 3 }"), HasSubstr("did you mean budget"));

@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 
+#include "handlers/event_dispatch/options.h"
 #include "unit/handlers/event_fixture.h"
 
 namespace banyan::handlers {
@@ -49,8 +50,23 @@ TEST_F(EventDispatchTest, OptionsAreChecked) {
   const auto problem = [&](std::string_view keys) {
     return worker_.make(all_handlers(), fmt::format("type = \"event_dispatch\"\n{}", keys)).problem;
   };
-  EXPECT_THAT(problem("memory = \"64k\""), HasSubstr("max_message: must not be more than a sixteenth"));
+  EXPECT_THAT(problem("memory = \"64k\"\nmax_message = \"64k\""),
+              HasSubstr("max_message: must not be more than a sixteenth"));
+  EXPECT_THAT(problem("max_message = \"64k\"\nqueue = { bytes = \"8k\" }"),
+              HasSubstr("queue: bytes must not be less than max_message"));
   EXPECT_THAT(problem("queue = { when_full = \"drop_newest\" }"), HasSubstr("drop_oldest"));
+}
+
+TEST_F(EventDispatchTest, DefaultsGiveWayToWhatIsSaid) {
+  const auto options = [&](std::string_view keys) {
+    const testing::MadeHandler made =
+        worker_.make(all_handlers(), fmt::format("type = \"event_dispatch\"\n{}", keys));
+    EXPECT_EQ(made.problem, "");
+    return made.config->handlers.front().options.as<EventDispatchOptions>();
+  };
+  EXPECT_EQ(options("memory = \"64k\"").max_message, 4096u);
+  EXPECT_EQ(options("queue = { bytes = \"8k\" }").max_message, 8192u);
+  EXPECT_EQ(options("max_message = \"1m\"").queue.bytes, 1u << 20);
 }
 
 TEST_F(EventDispatchTest, NoMoreConnectionsThanThereMayBe) {
