@@ -273,10 +273,10 @@ bool H1Outbound::read_head() {
       return true;
     }
   }
-  // A server whose last answer was large gets a large block at once, so that the next one comes with its head
-  // in one read; or one for little more than the head, if what follows will be spliced.
-  if (spliced_answers_ && response_body_->may_splice()) return fill(false, kHeadSize);
-  return fill(large_answers_);
+  // After a large answer the next one is to come with its head in one read; after one that was spliced, the
+  // head is to come with little else.
+  if (last_answer_ == Answer::spliced && response_body_->may_splice()) return fill(false, kHeadSize);
+  return fill(last_answer_ != Answer::small);
 }
 
 void H1Outbound::take_head() {
@@ -374,8 +374,9 @@ void H1Outbound::learn_idle_time() {
 void H1Outbound::finish_exchange() {
   timer_.stop();
   second_look_.stop();
-  spliced_answers_ = receiver_.spliced();
-  large_answers_ = receiver_.taken() > BufferPools::kSmall / 2;
+  last_answer_ = receiver_.spliced()                           ? Answer::spliced
+                 : receiver_.taken() > BufferPools::kSmall / 2 ? Answer::large
+                                                               : Answer::small;
   bool clean =
       keep_alive_ && !until_close_ && sender_.finished() && input_.empty() && state_ == State::exchange;
   if (!sender_.finished() && request_body_)

@@ -97,6 +97,8 @@ class H1Outbound final : public event::Disposable,
 
  private:
   enum class State : uint8_t { idle, exchange, tunnel, closed };
+  // By its size: the next one of this connection is likely alike.
+  enum class Answer : uint8_t { small, large, spliced };
 
   void on_readable() override;
   void on_writable() override;
@@ -160,8 +162,7 @@ class H1Outbound final : public event::Disposable,
   bool until_close_ = false;
   bool blocked_ = false;  // the socket takes no more
   bool reset_seen_ = false;
-  bool large_answers_ = false;    // the last answer did not fit into a small block
-  bool spliced_answers_ = false;  // the last answer was spliced
+  Answer last_answer_ = Answer::small;
 };
 
 }  // namespace banyan::http
