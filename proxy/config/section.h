@@ -33,21 +33,6 @@
 
 namespace banyan::config {
 
-// For checks: of two keys of `table`, `small` is not to be above `large`. The default of one gives way to the
-// other that is said; who says both, and wrong, is told so.
-template <class T>
-void keep_in_order(const Value& table, std::string_view small_key, T& small, std::string_view large_key,
-                   T& large) {
-  if (small <= large) return;
-  if (!table.has(small_key)) {
-    small = large;
-  } else if (!table.has(large_key)) {
-    large = small;
-  } else {
-    table.at(small_key).error("must not be above " + std::string(large_key));
-  }
-}
-
 // How a key looks in a file: key = value, [key], [[key]] or [key.NAME].
 enum class Shape { value, table, tables, named };
 
@@ -195,5 +180,20 @@ class Section final : public AnySection {
  private:
   Finish finish_;
 };
+
+// For a Finish: of two keys of `table`, `small` is not to be above `large`. The default of one gives way to
+// the other that is said; who says both, and wrong, is told so.
+template <class T>
+void keep_in_order(const Value& table, std::string_view small_key, T& small, std::string_view large_key,
+                   T& large) {
+  if (small <= large) return;
+  if (!table.has(small_key)) {
+    small = large;
+  } else if (!table.has(large_key)) {
+    large = small;
+  } else {
+    table.at(small_key).error("must not be above " + std::string(large_key));
+  }
+}
 
 }  // namespace banyan::config
