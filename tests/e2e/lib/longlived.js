@@ -70,7 +70,10 @@ export function listen(scope, port, user, agent = false) {
         if (!source.stopped) source.timer = setTimeout(open, (source.retries.at(-1) ?? 0) / 10);
       });
     });
-    request.on('error', () => {});
+    request.on('error', () => {
+      // The connection was closed while it waited in the agent, who had not noticed yet.
+      if (request.reusedSocket && !source.stopped) open();
+    });
     source.request = request;
   };
   open();
