@@ -101,10 +101,13 @@ const config::Section<SubscribeOptions>& subscribe_section() {
 void keep_in_order(EventDispatchOptions& options, const config::Value& value) {
   const uint64_t most = options.memory / kRingPerEvent;
   if (options.max_message > most) {
-    if (value.has("max_message"))
-      value.at("max_message").error("must not be more than a sixteenth of memory");
-    else
+    if (!value.has("max_message")) {
       options.max_message = most;
+    } else if (!value.has("memory")) {
+      options.memory = options.max_message * kRingPerEvent;
+    } else {
+      value.at("max_message").error("must not be more than a sixteenth of memory");
+    }
   }
   if (options.queue.bytes >= options.max_message) return;
   if (!value.has("max_message")) {

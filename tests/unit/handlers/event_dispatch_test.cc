@@ -67,6 +67,7 @@ TEST_F(EventDispatchTest, DefaultsGiveWayToWhatIsSaid) {
   EXPECT_EQ(options("memory = \"64k\"").max_message, 4096u);
   EXPECT_EQ(options("queue = { bytes = \"8k\" }").max_message, 8192u);
   EXPECT_EQ(options("max_message = \"1m\"").queue.bytes, 1u << 20);
+  EXPECT_EQ(options("max_message = \"16m\"").memory, 256u << 20);
 }
 
 TEST_F(EventDispatchTest, NoMoreConnectionsThanThereMayBe) {
