@@ -111,7 +111,8 @@ std::string values_text() {
          prose(
              "Where one key bounds another, as interval bounds the timeout of a probe, the default of one "
              "gives way to the other that is said. An unknown key is an error. All errors are reported at "
-             "once, as \"file:line:column: key: message\". Banyan reads files and environment at start and at reload only.");
+             "once, as \"file:line:column: key: message\". Banyan reads files and environment at start and "
+             "at reload only.");
 }
 
 std::string chapter_text(const Chapter& chapter) {
