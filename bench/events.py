@@ -135,7 +135,7 @@ def private_bytes(pids):
     total = 0
     for pid in pids:
         for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Private_"):
+            if line.startswith("Private_Dirty"):
                 total += int(line.split()[1]) * 1024
     return total
 
