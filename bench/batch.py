@@ -18,6 +18,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import statistics
 import subprocess
@@ -104,12 +105,14 @@ def start(name, store, tool, banyan):
 
 
 def peak_mb(pids):
-    total = 0
+    """The most they had at once, with the pages of files and of shared memory counted once, not for each of them."""
+    private, files, shared = 0, 0, 0
     for pid in pids:
-        for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM"):
-                total += int(line.split()[1])
-    return total / 1024
+        sizes = dict(re.findall(r"^(\w+):\s+(\d+) kB", pathlib.Path(f"/proc/{pid}/status").read_text(), re.MULTILINE))
+        of_files, of_shared = int(sizes["RssFile"]), int(sizes["RssShmem"])
+        private += int(sizes["VmHWM"]) - of_files - of_shared
+        files, shared = max(files, of_files), max(shared, of_shared)
+    return (private + files + shared) / 1024
 
 
 def prefer():
