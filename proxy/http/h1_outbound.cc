@@ -52,6 +52,7 @@ void H1Outbound::start(const RequestHead& request, BodyReader* body, BodyWriter&
   state_ = State::exchange;
   user_ = &user;
   ++exchanges_;
+  interims_ = 0;
   method_ = request.method;
   request_body_ = body;
   response_body_ = &response;
@@ -297,6 +298,9 @@ void H1Outbound::take_head() {
     return;
   }
   if (head_.status < 200) {
+    if (++interims_ > kMostInterims) {
+      return fail(upstream_error(502, "http_protocol_error", "too many informational responses"));
+    }
     user_->on_interim(head_);
     head_.clear();
     return;
@@ -371,6 +375,13 @@ void H1Outbound::learn_idle_time() {
 // ---- ends
 // -----------------------------------------------------------------------------------------------------------
 
+// The last read took as much as it asked for: what the kernel still has would become the answer of the next
+// request, and nobody would be told of it again.
+void H1Outbound::refuse_more() {
+  if (fill(false)) state_ = State::closed;
+  input_.release_if_empty();
+}
+
 void H1Outbound::finish_exchange() {
   timer_.stop();
   second_look_.stop();
@@ -382,7 +393,8 @@ void H1Outbound::finish_exchange() {
   if (!sender_.finished() && request_body_)
     request_body_->abandon();  // answered early: the rest is not wanted
   state_ = clean ? State::idle : State::closed;
-  if (!clean) stream_.reset();
+  if (clean && readable_) refuse_more();
+  if (state_ == State::closed) stream_.reset();
   std::exchange(user_, nullptr)->on_exchange_end();
 }
 
@@ -398,6 +410,9 @@ void H1Outbound::on_timeout() {
   }
   if (blocked_)
     return fail(upstream_error(504, "connection_write_timeout", "server does not read the request"));
+  if (!responded_ && !input_.empty()) {
+    return fail(upstream_error(504, "http_response_incomplete", "server did not finish its head in time"));
+  }
   if (!responded_) return fail(upstream_error(504, "http_response_timeout", "server did not answer in time"));
   fail(upstream_error(504, "connection_read_timeout", "server stopped in the middle of its answer"));
 }

@@ -120,12 +120,15 @@ class H1Outbound final : public event::Disposable,
   void on_input_end();
   void take_head();
   void learn_idle_time();
+  void refuse_more();
   void finish_exchange();
   void fail(Error error);
   Error closed_early() const;
   void start_timer(Millis timeout);
 
   static constexpr Millis kSecondLook{10};
+  // Of one exchange. They are not held back by a client that does not read.
+  static constexpr uint32_t kMostInterims = 100;
 
   event::Loop& loop_;
   std::unique_ptr<net::Stream> stream_;
@@ -151,6 +154,7 @@ class H1Outbound final : public event::Disposable,
   TimePoint idle_since_{};
   std::string upgrade_asked_;  // the protocol
   uint32_t exchanges_ = 0;
+  uint32_t interims_ = 0;  // of this exchange
   Method method_ = Method::get;
   State state_ = State::idle;
   bool connecting_ = true;

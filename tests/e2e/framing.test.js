@@ -142,6 +142,36 @@ test('bytes after a response spoil the connection and nothing else', async (scop
   assert.equal(backend.connections.length, 2, 'a new upstream connection');
 });
 
+// Also where a read took just what it asked for, so that nothing tells of the bytes behind it.
+test('nor do bytes after a response that fills a buffer, or is spliced, become another answer', async (scope) => {
+  const evil = 'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil';
+  const filled = (size) => {
+    const head = (length) => `HTTP/1.1 200 OK\r\nContent-Length: ${length}\r\n\r\n`;
+    const length = size - head(size).length;
+    return head(length) + 'd'.repeat(size - head(length).length);
+  };
+  for (const top of ['', 'splice = false']) {
+    for (const size of [4096, 8192, 16384, 32768, 65536, 100_000, 131_072]) {
+      const backend = await answering(scope, filled(size) + evil);
+      const { port } = await startInFrontOf(scope, backend.address, { workers: 1, top });
+      for (let round = 1; round <= 3; round += 1) {
+        const { client, body } = await ask(scope, port, get);
+        assert.ok(!String(body).includes('evil') && body.length > size / 2, `${size} ${top}: ${body.length} bytes`);
+        client.close?.();
+        assert.equal(backend.connections.length, round, `${size} ${top}: a new upstream connection`);
+      }
+    }
+  }
+});
+
+test('1xx without end are not collected for a client', async (scope) => {
+  const backend = await answering(scope, 'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n'.repeat(1000));
+  const { port } = await startInFrontOf(scope, backend.address);
+  const { status, informational } = await ask(scope, port, get);
+  assert.equal(status, 502);
+  assert.ok(informational.length <= 100);
+});
+
 test('1xx pass before the final answer', async (scope) => {
   const hints = 'HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n';
   const backend = await answering(scope, `${hints}HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok`);
