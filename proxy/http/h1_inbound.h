@@ -99,6 +99,7 @@ class H1Inbound final : public event::Disposable,
   bool read_head();
   void open_stream(const InboundSettings& settings);
   bool read_body();
+  void start_body_timer();
   bool read_ahead();
   bool discard();
   Result<bool> receive_body();

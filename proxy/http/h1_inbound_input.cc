@@ -155,21 +155,29 @@ bool H1Inbound::read_body() {
   }
   if (!*received) {
     input_.release_if_empty();
+    // It may have been stopped for want of room.
+    if (!closing_ && !blocked_ && !timer_.running()) start_body_timer();
     return false;
   }
   const InboundSettings& settings = opener_.inbound_settings();
   if (body_too_slow(settings)) {
     break_request_body(client_error(408, "request body arrives too slowly"));
   } else if (!blocked_) {
-    if (state_ == State::tunnel) {
-      start_timer(settings.tunnel_timeout);
-    } else if (work_->receiver.done()) {
-      timer_.stop();
-    } else {
-      start_timer(settings.body_timeout);
-    }
+    start_body_timer();
   }
   return true;
+}
+
+// Until the next piece of what read_body() reads.
+void H1Inbound::start_body_timer() {
+  const InboundSettings& settings = opener_.inbound_settings();
+  if (state_ == State::tunnel) {
+    start_timer(settings.tunnel_timeout);
+  } else if (work_->receiver.done()) {
+    timer_.stop();
+  } else {
+    start_timer(settings.body_timeout);
+  }
 }
 
 // False when there is no more now, or ever. An error is a framing error.

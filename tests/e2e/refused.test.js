@@ -327,6 +327,21 @@ test('clients that take their time: 408, closed', async (scope) => {
   assert.equal(backend.requests.length, 0);
 });
 
+test('a body that stops after much of it was forwarded: 408, whether it was spliced or copied', async (scope) => {
+  const backend = await record(scope);
+  const client = '[client]\ntimeouts = { body = "300ms" }\n';
+  for (const top of ['', 'splice = false']) {
+    const text = `${client}${forward(backend.address)}max_body = 0\n`;
+    const { port } = await start(scope, text, { workers: 1, top });
+    for (const sent of [20_000, 60_000, 400_000]) {
+      const slow = await connect(scope, port);
+      await slow.write(post('Content-Length: 10000000\r\n', 'x'.repeat(sent)));
+      assert.equal((await slow.response()).status, 408, `after ${sent} bytes, ${top}`);
+      await slow.closed();
+    }
+  }
+});
+
 test('a connection that says nothing is closed in the end', async (scope) => {
   const backend = await record(scope);
   const text = `[client]\ntimeouts = { header = "400ms", keepalive = "400ms" }\n${forward(backend.address)}`;
