@@ -205,8 +205,8 @@ const Section<Limit>& limit_section() {
        field(
            "key", &Limit::key, limit_key(),
            "What is counted by itself: \"client_ip\", \"header:NAME\" or \"cookie:NAME\"; \"route\" for all "
-           "requests of the route together; \"lua\" for the key that the script returned, or the client's "
-           "address where it returned none."),
+           "requests of the route together; \"lua\" for the key that the script returned. Where there is no "
+           "such header, cookie or key, it is the client's address."),
        field("concurrency", &Limit::concurrency, integer<uint32_t>(0, kMany),
              "Most requests under way at the same time; 0 for no limit."),
        field("dry_run", &Limit::dry_run, flag(),

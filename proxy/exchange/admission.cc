@@ -21,8 +21,12 @@ uint64_t limit_key(const route::Route& route, const http::RequestHead& head, con
       break;
   }
   rollout::RequestKeys keys(head, identity.client().ip);
-  // Clients without the cookie or header share one place: leaving it out must not lift the limit.
-  return stable_hash(rollout::find_sticky_key({&key.client, 1}, keys).value, seed);
+  const rollout::StickyKey found = rollout::find_sticky_key({&key.client, 1}, keys);
+  if (found.source == rollout::KeySource::client_ip) return stable_hash(found.value, seed);
+  // Without the cookie or header the address is counted: leaving it out must neither lift the limit nor be at
+  // the expense of all others who have none.
+  return found.value.empty() ? stable_hash(identity.client().ip, seed)
+                             : stable_hash(found.value, stable_hash("key", seed));
 }
 
 }  // namespace

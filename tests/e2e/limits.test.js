@@ -52,6 +52,15 @@ test('a limit by the key that a script returns', async (scope) => {
   assert.deepEqual(await of(''), [204, 204, 429], 'without a key by address');
 });
 
+test('who leaves out the header that is counted is counted by address', async (scope) => {
+  const banyan = await start(scope, reply('limit = { rate = "2/h", burst = 1, key = "header:X-Key" }'));
+  const of = (localAddress, key) => statuses(banyan, 3, { localAddress, headers: key ? { 'X-Key': key } : {} });
+  assert.deepEqual(await of('127.0.0.1'), [204, 204, 429]);
+  assert.deepEqual(await of('127.0.0.2'), [204, 204, 429], 'another address has a share of its own');
+  assert.deepEqual(await of('127.0.0.1', 'a'), [204, 204, 429]);
+  assert.deepEqual(await of('127.0.0.2', 'a'), [429, 429, 429], 'the header counts, not the address');
+});
+
 test('connections of one address, over all workers', async (scope) => {
   const top = '[client]\nlimits = { connections = 5 }';
   const banyan = await start(scope, reply(''), { workers: 3, top });
