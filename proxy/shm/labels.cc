@@ -16,7 +16,7 @@ constexpr Texts<4> kFallbackReasons = {"error", "timeout", "status", "unavailabl
 constexpr Texts<7> kRejectReasons = {"rate",     "concurrency", "denied",  "body_size",
                                      "overload", "malformed",   "no_route"};
 constexpr Texts<7> kConnectResults = {"ok", "refused", "timeout", "tls", "resolve", "limit", "other"};
-constexpr Texts<3> kRetryReasons = {"connect", "reset", "status"};
+constexpr Texts<3> kRetryReasons = {"connect", "reset", "timeout"};
 constexpr Texts<8> kLuaResults = {"ok",     "runtime",    "wall",           "instructions",
                                   "memory", "bad_return", "unknown_target", "set_aside"};
 constexpr Texts<5> kBatchResults = {"ok", "not_found", "timeout", "error", "rejected"};

@@ -23,7 +23,7 @@ enum class RejectReason : uint8_t { rate, concurrency, denied, body_size, overlo
 
 enum class ConnectResult : uint8_t { ok, refused, timeout, tls, resolve, limit, other };
 
-enum class RetryReason : uint8_t { connect, reset, status };
+enum class RetryReason : uint8_t { connect, reset, timeout };
 
 // Numbered as lua::Failure.
 enum class LuaResult : uint8_t {

@@ -58,6 +58,7 @@ class ForwardSession final : public handler::Session, private H1Outbound::User, 
     if (!leased) return on_refused_at_once(*server, leased.error());
     if (!*leased) return wait_in_line();
     lease_ = std::move(**leased);
+    timer_.stop();  // of the wait in line
     const http::RequestHead& request = call_.outbound();
     bool has_body = request.body.kind != http::BodyKind::none || !request.upgrade.empty();
     began_ = loop_.now();
@@ -154,17 +155,18 @@ class ForwardSession final : public handler::Session, private H1Outbound::User, 
   // False if there is to be no other attempt.
   bool try_again(const Error& error, Group::Tried place, bool stale, bool body_touched) {
     const Millis wait = stale ? Millis(0) : pause_before_retry(tried_ | place);
-    if (!may_retry(error, body_touched, wait)) return false;
+    if (!may_retry(error, stale, body_touched, wait)) return false;
     ++call_.notes().retries;
-    auto reason = error.nothing_sent ? shm::RetryReason::connect : shm::RetryReason::reset;
+    auto reason = error.nothing_sent                      ? shm::RetryReason::connect
+                  : error.type == "http_response_timeout" ? shm::RetryReason::timeout
+                                                          : shm::RetryReason::reset;
     group_->here().counters.counter(shm::Metric::upstream_retries, group_->number(), reason).add();
     if (stale) {
-      // The server had closed it before the request came: nothing speaks against the server.
       fresh_only_ = true;
     } else {
       tried_ |= place;
+      ++attempts_;
     }
-    ++attempts_;
     if (wait.count() == 0) {
       attempt();
     } else {
@@ -174,18 +176,21 @@ class ForwardSession final : public handler::Session, private H1Outbound::User, 
     return true;
   }
 
-  bool may_retry(const Error& error, bool body_touched, Millis wait) {
+  // `stale`: the server had closed the kept connection before the request came. Nothing speaks against the
+  // server, and one that is asked on a new connection gets no request twice: this is no attempt that counts
+  // (as with nginx).
+  bool may_retry(const Error& error, bool stale, bool body_touched, Millis wait) {
     if (error.fault == Fault::client || body_touched || call_.retry() == handler::Retry::off) return false;
     // Something of an answer was received: another attempt might be a second execution that somebody has
     // seen.
     bool received = error.type.starts_with("http_") && error.type != "http_response_timeout";
     if (received || interim_seen_) return false;
-    if (attempts_ >= group_->settings().retry.attempts) return false;
+    if (!stale && attempts_ >= group_->settings().retry.attempts) return false;
     bool harmless = error.nothing_sent || call_.retry() == handler::Retry::always ||
                     http::is_idempotent(call_.request().method);
     if (!harmless || loop_.now() + wait >= call_.deadline()) return false;
     if (!pass_ && !group_->breaker_admits()) return false;
-    if (group_->retry_budget().take()) return true;
+    if (stale || group_->retry_budget().take()) return true;
     group_->here().counters.counter(shm::Metric::upstream_retries_refused, group_->number()).add();
     return false;
   }

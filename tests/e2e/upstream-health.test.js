@@ -3,11 +3,12 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import http from 'node:http';
+import net from 'node:net';
 import { start } from './lib/banyan.js';
 import { fetch, run } from './lib/client.js';
 import { freePort, serveHttp } from './lib/servers.js';
 import { test } from './lib/test.js';
-import { until } from './lib/wait.js';
+import { pause, until } from './lib/wait.js';
 
 const toApp = '[[route]]\npath = "/*"\ntarget = "upstream.app"\n';
 const app = (servers, keys) => `[upstream.app]\nservers = [${servers}]\n${keys}\n${toApp}`;
@@ -173,6 +174,55 @@ test('the line is bounded in length and time, and says when to come back', async
   backend.held[0]();
   assert.equal((await first).status, 200);
   assert.match((await banyan.admin('/metrics')).text, /banyan_upstream_pending_timeouts_total{upstream="app"} 1/);
+});
+
+test('the time in the line ends when the request leaves it', async (scope) => {
+  const backend = await named(scope, 'app');
+  backend.hold = true;
+  const limited = `{ address = ${backend.quoted}, max_connections = 1 }`;
+  const banyan = await start(scope, app(limited, 'limits = { queue = "700ms" }'), { workers: 1 });
+  const post = () => fetch(banyan.url, { method: 'POST', body: 'x', agent: false });
+  const first = post();
+  await until(() => backend.held.length === 1, 'the first request');
+  const second = post();
+  await until(async () => (await banyan.metric('banyan_upstream_pending{upstream="app"}')) === 1, 'the second to wait');
+  backend.held[0]();
+  await until(() => backend.held.length === 2, 'the second to be asked');
+  await pause(1000);
+  backend.held[1]();
+  assert.deepEqual([(await first).status, (await second).status], [200, 200]);
+});
+
+test('kept connections that the server closes at once cost no request', async (scope) => {
+  const server = net.createServer((socket) => {
+    socket.on('error', () => {});
+    socket.on('data', () => {
+      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+      setTimeout(() => socket.end(), 1);
+    });
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  scope.after(() => server.close());
+  const banyan = await start(scope, app(`"127.0.0.1:${server.address().port}"`, ''), { workers: 1 });
+  const answers = await many(banyan, 300);
+  assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]));
+});
+
+test('a request whose answer had begun is not sent again', async (scope) => {
+  let asked = 0;
+  const server = net.createServer((socket) => {
+    socket.on('error', () => {});
+    socket.on('data', () => {
+      asked += 1;
+      socket.write('HTTP/1.1 200 OK\r\nX-Begun: ');
+    });
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  scope.after(() => server.close());
+  const keys = 'timeouts = { response = "300ms" }';
+  const banyan = await start(scope, app(`"127.0.0.1:${server.address().port}"`, keys), { workers: 1 });
+  assert.equal((await fetch(banyan.url, { agent: false })).status, 504);
+  assert.equal(asked, 1);
 });
 
 test('a place that a killed worker had taken is free again', async (scope) => {
