@@ -143,9 +143,10 @@ bool Delegator::serve_from_cache(Batch& batch, size_t index, bool again) {
   meters_.note_look_up(found, again);
   if (found != ObjectCache::Found::fresh && found != ObjectCache::Found::stale) return false;
   if (found == ObjectCache::Found::stale) revalidate(batch.keys[index], found_.etag);
-  if (!batch.on_piece(index, {.status = found_.status, .error = {}, .members = found_.members})) return false;
-  ++batch.hits;
-  return true;
+  ++batch.hits;  // before the answer may tell
+  if (batch.on_piece(index, {.status = found_.status, .error = {}, .members = found_.members})) return true;
+  --batch.hits;
+  return false;
 }
 
 // True when there is more to do at once.
@@ -321,10 +322,14 @@ void Delegator::on_landed(Flight& flight, Object object) {
 void Delegator::deliver(Flight& flight, const Object& object) {
   members_.clear();
   int status = object.status;
-  if (object.status == 304 && cache_ && cache_->peek(flight.key(), found_)) {
+  std::string_view error = object.error;
+  if (object.status == 304 && cache_->peek(flight.key(), found_)) {  // asked for only with a cache
     status = found_.status;
     members_ = found_.members;
     cache_->renew(flight.key(), found_, object.lifetime, flight.began());
+  } else if (object.status == 304) {  // what is still the same was driven out meanwhile
+    status = 0;
+    error = "http_304";
   } else if (object.status != 0) {
     append_members(members_, object);
     if (cache_) cache_->store(flight.key(), object, members_, flight.began());
@@ -335,7 +340,7 @@ void Delegator::deliver(Flight& flight, const Object& object) {
     if (waiter.batch == flight.payer) --waiter.batch->held_;
     if (!waiter.batch->active_) continue;
     const Piece piece{
-        .status = status, .error = object.error, .members = members_, .object = whole ? &object : nullptr};
+        .status = status, .error = error, .members = members_, .object = whole ? &object : nullptr};
     if (waiter.batch->on_piece(waiter.index, piece)) continue;
     waiter.batch->todo_.push_back(static_cast<uint32_t>(waiter.index));
     enqueue(*waiter.batch);
@@ -360,6 +365,7 @@ Duration Delegator::random_pause(uint32_t retries) {
 
 void Delegator::note_answer(const Object& object, Duration taken) {
   const TimePoint now = loop_.now();
+  if (object.answered != 0) heard_at_ = now;
   const bool overload = object.answered == 503 || object.answered == 429 || object.error == "connect";
   if (overload) return throttle_.note_overload(now);
   if (object.answered == 0) return;
@@ -372,6 +378,14 @@ void Delegator::note_answer(const Object& object, Duration taken) {
   median_ = latencies_.quantile(0.5);
   p90_ = latencies_.quantile(0.9);
   p95_ = latencies_.quantile(0.95);
+}
+
+Duration Delegator::silence() const {
+  TimePoint since = loop_.now();
+  for (const Flights* flights : {&wanted_, &late_}) {
+    if (!flights->empty()) since = std::min(since, flights->front()->began());
+  }
+  return loop_.now() - std::max(since, heard_at_);
 }
 
 void Delegator::on_hedge() {

@@ -74,6 +74,8 @@ class Delegator final : FlightKeeper {
 
   size_t under_way() const { return wanted_.size() + late_.size(); }
   size_t late() const { return late_.size(); }
+  // How long the store has been asked for something and has answered nothing at all.
+  Duration silence() const;
 
  private:
   using Flights = std::list<std::unique_ptr<Flight>>;
@@ -136,7 +138,8 @@ class Delegator final : FlightKeeper {
   std::optional<Duration> median_, p90_, p95_;
   double size_ = 0;  // of an object, as far as the last ones tell
   uint32_t until_learnt_ = 0;
-  double hedges_ = 0;  // that may be made now
+  TimePoint heard_at_{};  // the store's last answer
+  double hedges_ = 0;     // that may be made now
   CachedObject found_;
   std::string members_;
   event::Deferred work_;

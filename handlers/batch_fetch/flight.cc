@@ -1,5 +1,6 @@
 #include "handlers/batch_fetch/flight.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "event/loop.h"
@@ -58,7 +59,8 @@ void Flight::on_object(StoreGet& get, Object object) {
     return;
   }
   if (object.transient && retries_done_ < retries_) {
-    const Duration pause = keeper_.random_pause(retries_done_);
+    const Duration pause =
+        std::max(keeper_.random_pause(retries_done_), object.retry_after.value_or(Duration(0)));
     if (keeper_.may_retry(*this, pause)) {
       ++retries_done_;
       first_.reset();

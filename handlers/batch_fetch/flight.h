@@ -4,7 +4,8 @@
 //   a kept connection was gone          again at once, on a new one
 //   the bucket is elsewhere             again, signed for the region that the store named, or at the endpoint
 //                                       it pointed to; once each
-//   connection failed, 5xx, 429         again after a pause (random, doubled each time), if there is time
+//   connection failed, 5xx, 429         again after a pause (random, doubled each time; at least the store's
+//                                       Retry-After), if there is time
 //   left slower than most (hedge)            a second GET beside the first; the first answer counts
 //
 // Batches that want the same key wait for the same flight.

@@ -19,6 +19,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
+// A store that is well answers something within this time.
+constexpr Millis kSilence{900};
+
 Delegator::Settings delegator_settings(const BatchFetchOptions& options) {
   Delegator::Settings settings;
   settings.slots = options.concurrency;
@@ -71,7 +74,8 @@ std::unique_ptr<handler::Session> BatchFetch::open(handler::Call& call) {
   int status = 0;
   if (request.method != http::Method::post) {
     status = 405, problem = "use POST";
-  } else if (!request.fields.get(http::FieldId::content_encoding).empty()) {
+  } else if (const std::string_view encoding = request.fields.get(http::FieldId::content_encoding);
+             !encoding.empty() && !http::equal_ignoring_case(encoding, "identity")) {
     status = 415, problem = "the body must not be encoded";
   } else if (request.body.kind == http::BodyKind::sized && request.body.size > longest_body(limits_)) {
     status = 413, problem = "the body is too long";
@@ -94,22 +98,38 @@ Result<void> BatchFetch::purge(const handler::Purge& purge) {
 }
 
 Gzip* BatchFetch::gzip_for(const http::RequestHead& request) {
-  const bool wanted = options_.gzip && accepts_gzip(request.fields);
+  const bool wanted = options_.gzip && prefers_gzip(request.fields);
   return wanted && gzip_.has_time(services_.loop.now()) ? &gzip_ : nullptr;
 }
 
-void BatchFetch::note_trouble(const Piece& piece) {
-  if (piece.status != 403 && piece.error.empty()) return;
-  if (piece.error == "timeout" || piece.error == "too_large") return;
+// One line a minute for each kind of trouble, so that no other hides it.
+bool BatchFetch::is_news(std::string_view kind) {
   const TimePoint now = services_.loop.now();
-  if (troubled_at_ && now - *troubled_at_ < 1min) return;
-  troubled_at_ = now;
-  if (piece.status == 403) {
-    LOG(warn, "handler {}: the store refuses our requests: 403 {}", name_,
-        piece.object ? piece.object->code : std::string());
-  } else {
-    LOG(warn, "handler {}: {}: {}", name_, piece.error, piece.object ? piece.object->detail : std::string());
+  const auto [told, first] = told_.try_emplace(kind, now);
+  if (!first && now - told->second < 1min) return false;
+  told->second = now;
+  return true;
+}
+
+void BatchFetch::note_trouble(const Piece& piece) {
+  if (is_refusal(piece.status)) {
+    if (is_news("refused")) {
+      LOG(warn, "handler {}: the store refuses our requests: {} {}", name_, piece.status,
+          piece.object ? piece.object->code : std::string());
+    }
+  } else if (!piece.error.empty() && piece.error != "timeout" && piece.error != "too_large") {
+    if (is_news(piece.error)) {
+      LOG(warn, "handler {}: {}: {}", name_, piece.error,
+          piece.object ? piece.object->detail : std::string());
+    }
   }
+}
+
+void BatchFetch::note_silence() {
+  const Duration silence = delegator_.silence();
+  if (silence < kSilence || !is_news("timeout")) return;
+  LOG(warn, "handler {}: timeout: the store has answered nothing for {:.1f} s", name_,
+      std::chrono::duration<double>(silence).count());
 }
 
 handler::HandlerType batch_fetch_type() {

@@ -1,9 +1,10 @@
 // One batch_fetch handler in one worker: what its batches share.
 #pragma once
 
+#include <map>
 #include <memory>
-#include <optional>
 #include <string>
+#include <string_view>
 
 #include "handler/type.h"
 #include "handlers/batch_fetch/delegator.h"
@@ -37,12 +38,16 @@ class BatchFetch final : public handler::Handler {
   Lateness& lateness() { return lateness_; }
   // Null when the answer is not to be compressed.
   Gzip* gzip_for(const http::RequestHead& request);
-  // What operators should know about the store, once a minute at most.
+  // What operators should know about the store goes to the error log.
   void note_trouble(const Piece& piece);
+  // The same of a batch that was answered without all that was asked for: perhaps nothing comes at all.
+  void note_silence();
 
  private:
   BatchFetch(const config::HandlerEntry& entry, handler::Services& services,
              std::unique_ptr<ObjectCache> cache);
+
+  bool is_news(std::string_view kind);
 
   const std::string& name_;
   handler::Services& services_;
@@ -54,7 +59,7 @@ class BatchFetch final : public handler::Handler {
   std::unique_ptr<ObjectCache> cache_;  // or null
   ObjectStore store_;
   Delegator delegator_;
-  std::optional<TimePoint> troubled_at_;
+  std::map<std::string_view, TimePoint> told_;  // when each kind of trouble was logged last
 };
 
 }  // namespace banyan::handlers

@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "http/date.h"
+#include "http/retry_after.h"
 
 namespace banyan::handlers {
 namespace {
@@ -21,8 +22,8 @@ std::string_view http_reason(int status) {
   return status >= 0 && status < 600 ? std::string_view(reasons[static_cast<size_t>(status)]) : "protocol";
 }
 
-bool is_about_the_key(int status) {
-  return (status >= 200 && status < 300) || status == 304 ||
+bool is_about_the_key(int status, bool conditional) {
+  return (status >= 200 && status < 300) || (status == 304 && conditional) ||
          (status >= 400 && status < 500 && status != 408 && status != 429);
 }
 
@@ -51,6 +52,7 @@ std::optional<Millis> read_seconds(std::string_view text) {
   return Millis(1000) * std::min(seconds, 1u << 31);
 }
 
+// What cannot be read makes the answer stale (RFC 9111 section 4.2.1).
 void read_directive(std::string_view element, Lifetime& lifetime, bool& shared) {
   const size_t equals = element.find('=');
   const std::string_view name = element.substr(0, equals);
@@ -59,11 +61,9 @@ void read_directive(std::string_view element, Lifetime& lifetime, bool& shared) 
   if (is("no-store") || is("private")) lifetime.storable = false;
   if (is("no-cache")) lifetime.fresh = Millis(0), shared = true;
   if (is("s-maxage")) {
-    if (const auto seconds = read_seconds(value)) lifetime.fresh = seconds, shared = true;
+    lifetime.fresh = read_seconds(value).value_or(Millis(0)), shared = true;
   }
-  if (is("max-age") && !shared) {
-    if (const auto seconds = read_seconds(value)) lifetime.fresh = seconds;
-  }
+  if (is("max-age") && !shared) lifetime.fresh = read_seconds(value).value_or(Millis(0));
   if (is("stale-while-revalidate")) lifetime.while_revalidate = read_seconds(value);
 }
 
@@ -94,6 +94,8 @@ Lifetime read_lifetime(const http::Fields& fields, WallTime now) {
     if (http::equal_ignoring_case(field.name, "Cache-Control")) {
       http::each_list_element(field.value,
                               [&](std::string_view element) { read_directive(element, lifetime, shared); });
+    } else if (http::equal_ignoring_case(field.name, "Vary")) {
+      if (field.value == "*") lifetime.storable = false;  // no other request is like it (section 4.1)
     } else if (http::equal_ignoring_case(field.name, "Expires")) {
       expires = field.value;
     } else if (http::equal_ignoring_case(field.name, "Age")) {
@@ -142,7 +144,9 @@ Object failed_object(const Error& error) {
   return object;
 }
 
-Object read_object(const http::ResponseHead& head, Bytes body, WallTime now) {
+bool is_refusal(int status) { return status >= 400 && status < 500 && status != 404 && status != 410; }
+
+Object read_object(const http::ResponseHead& head, Bytes body, bool conditional, WallTime now) {
   Object object;
   object.answered = head.status;
   const int status = head.status;
@@ -152,16 +156,19 @@ Object read_object(const http::ResponseHead& head, Bytes body, WallTime now) {
     object.location = head.fields.get(http::FieldId::location);
     if (object.region.empty()) object.region = element_text(body.view(), "Region");
   }
-  if (!is_about_the_key(status)) {
+  if (!is_about_the_key(status, conditional)) {
     object.error = http_reason(status);
     object.detail = fmt::format("the store answers {} {}", status, object.code);
     object.transient = status >= 500 || status == 408 || status == 429;
+    object.retry_after = http::parse_retry_after(head.fields.get(http::FieldId::retry_after), now);
     return object;
   }
   object.status = status;
   object.lifetime = read_lifetime(head.fields, now);
   if (status >= 400) return object;
   object.content_type = head.fields.get(http::FieldId::content_type);
+  const std::string_view encoding = head.fields.get(http::FieldId::content_encoding);
+  if (!http::equal_ignoring_case(encoding, "identity")) object.content_encoding = encoding;
   if (const http::Field* etag = head.fields.find("ETag")) object.etag = etag->value;
   object.body = std::move(body);
   return object;

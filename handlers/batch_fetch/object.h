@@ -38,13 +38,15 @@ struct Object {
   std::string_view error;  // a word, static: see reason_of(); "http_503" …
   std::string detail;      // for the log
   std::string content_type;
+  std::string content_encoding;  // of the bytes as they are; "identity" is left out
   std::string etag;
   std::string code;      // of the store's XML error
   std::string region;    // where the bucket is, when the store says so with a redirect or an error
   std::string location;  // of a redirect
   Bytes body;            // with 2xx only
   Lifetime lifetime;
-  int answered = 0;        // the status on the wire, also of failures; 0: there was none
+  std::optional<Duration> retry_after;  // with a failure: how long the store wants to be left alone
+  int answered = 0;                     // the status on the wire, also of failures; 0: there was none
   bool unsent = false;     // a kept connection was gone before a byte was answered: worth another one at once
   bool transient = false;  // a failure that another attempt may not have
 };
@@ -53,8 +55,10 @@ struct Object {
 std::string_view reason_of(const Error& error);
 
 Object failed_object(const Error& error);
-// The object of an answer. 2xx, 304 and 4xx are what the store says about the key; everything else
-// ("http_503" …) and 408 and 429 are failures.
-Object read_object(const http::ResponseHead& head, Bytes body, WallTime now);
+// The object of an answer. 2xx, 4xx and the 304 that was asked for (`conditional`) are what the store says
+// about the key; everything else ("http_503" …) and 408 and 429 are failures.
+Object read_object(const http::ResponseHead& head, Bytes body, bool conditional, WallTime now);
+// A 4xx that is not about the one object but about who asks: credentials, rights, a token that has expired.
+bool is_refusal(int status);
 
 }  // namespace banyan::handlers

@@ -80,7 +80,7 @@ ObjectStore::ObjectStore(StoreOptions options, handler::Services& services, Call
     : options_(std::move(options)),
       services_(services),
       on_ready_(on_ready),
-      tls_(options_.origin.scheme == "https" ? net::TlsContext::make_client(options_.authorities)
+      tls_(options_.origin.scheme == "https" ? net::TlsContext::make_client(options_.tls)
                                              : Result<net::TlsContext>(proxy_error("plain HTTP"))),
       signer_(options_.credentials, options_.region, "s3"),
       host_(options_.origin.host),

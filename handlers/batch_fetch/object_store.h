@@ -38,9 +38,9 @@ struct StoreOptions {
   bool sign = false;  // with Signature V4
   std::string region;
   Credentials credentials;
-  std::string authorities;  // PEM; empty: the system's
-  size_t max_object = 0;    // bytes
-  Millis patience{0};       // how long a connection may be silent
+  config::UpstreamTls tls;
+  size_t max_object = 0;  // bytes
+  Millis patience{0};     // how long a connection may be silent
 };
 
 class ObjectStore {

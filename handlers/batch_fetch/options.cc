@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "config/formats.h"
@@ -51,8 +52,18 @@ void check_credentials(BatchFetchOptions& options, const config::Value& value) {
   }
 }
 
+// They stand in fields of requests.
+void check_text(const config::Value& value, const char* key, const std::string& text) {
+  const bool visible = std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c != 0x7f; });
+  if (!visible && value.has(key)) value.at(key).error("must have neither blanks nor control characters");
+}
+
 void check_options(BatchFetchOptions& options, const config::Value& value) {
   check_credentials(options, value);
+  check_text(value, "region", options.region);
+  check_text(value, "access_key", options.access_key.value);
+  check_text(value, "secret_key", options.secret_key.value);
+  check_text(value, "session_token", options.session_token.value);
   config::keep_in_order(value, "default_timeout", options.default_timeout, "max_timeout",
                         options.max_timeout);
   if (value.has("ca") && !options.origin.starts_with("https://")) {
@@ -190,7 +201,7 @@ StoreOptions store_options(const BatchFetchOptions& options) {
   store.sign = options.auth == Auth::sigv4;
   store.region = options.region;
   store.credentials = {options.access_key.value, options.secret_key.value, options.session_token.value};
-  store.authorities = options.ca.content;
+  store.tls.ca = options.ca;
   store.max_object = options.max_object;
   store.patience = options.max_timeout + kPatience;
   return store;

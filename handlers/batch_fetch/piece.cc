@@ -22,8 +22,9 @@ void append_text(std::string& json, std::string_view name, std::string_view text
 
 void append_members(std::string& text, const Object& object) {
   text.append("\"status\":").append(std::to_string(object.status));
-  if (object.status == 403) append_text(text, "code", object.code);
+  if (is_refusal(object.status)) append_text(text, "code", object.code);
   append_text(text, "content_type", object.content_type);
+  append_text(text, "content_encoding", object.content_encoding);
   append_text(text, "etag", object.etag);
   if (object.status >= 300) return;
   const std::string_view body = object.body.view();
@@ -42,6 +43,7 @@ PieceParts read_members(std::string_view members) {
   const nlohmann::json object = nlohmann::json::parse(fmt::format("{{{}}}", members), nullptr, false);
   if (!object.is_object()) return parts;
   parts.content_type = object.value("content_type", "");
+  parts.content_encoding = object.value("content_encoding", "");
   parts.etag = object.value("etag", "");
   parts.code = object.value("code", "");
   parts.body = object.contains("body_base64")

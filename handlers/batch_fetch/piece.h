@@ -21,6 +21,7 @@ void append_members(std::string& text, const Object& object);
 // The object that members were made of, as far as answers need it.
 struct PieceParts {
   std::string content_type;
+  std::string content_encoding;
   std::string etag;
   std::string code;
   std::string body;

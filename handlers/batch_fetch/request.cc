@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -23,15 +24,21 @@ bool has_dot_segment(std::string_view key) {
   }
 }
 
+// `position` counts from 1.
+Error not_json(size_t position) {
+  return client_error(400, fmt::format("the body is not JSON: wrong at byte {}", position));
+}
+
 constexpr size_t kDeepest = 64;  // of members that are ignored
 
-// Takes the parser's events. A function that returns false stops the parser; `error` says why.
+// Takes the parser's events. The first wrong value is told, unless something behind it is no JSON at all.
 class BatchReader final : public nlohmann::json_sax<json> {
  public:
   explicit BatchReader(const BatchLimits& limits) : limits_(limits) {}
 
   Result<BatchRequest> take() {
-    if (error_) return *std::move(error_);
+    if (error_) return *std::move(error_);  // no JSON
+    if (wrong_) return *std::move(wrong_);
     if (!saw_keys_) return wrong_value("keys: is missing");
     if (request_.keys.empty()) return wrong_value("keys: must have at least one key");
     if (request_.timeout == Millis(0)) request_.timeout = limits_.default_timeout;
@@ -44,7 +51,11 @@ class BatchReader final : public nlohmann::json_sax<json> {
   bool number_unsigned(number_unsigned_t number) override {
     return integer(static_cast<int64_t>(std::min<uint64_t>(number, INT64_MAX)));
   }
-  bool number_float(number_float_t, const string_t&) override { return scalar("a number with a fraction"); }
+  bool number_float(number_float_t number, const string_t&) override {
+    if (!at_timeout() || number != std::trunc(number)) return scalar("a number with a fraction");
+    constexpr double kMost = 1e15;  // nothing is lost below, and more is too much anyway
+    return integer(static_cast<int64_t>(std::clamp(number, -kMost, kMost)));
+  }
   bool string(string_t& text) override {
     return depth_ == 2 && in_keys_ ? key_of_object(text) : scalar("a string");
   }
@@ -59,14 +70,22 @@ class BatchReader final : public nlohmann::json_sax<json> {
 
   bool start_array(size_t) override {
     const bool keys = depth_ == 1 && member_ == "keys";
-    if (keys && saw_keys_) return fail("keys: is given twice");
+    if (keys && saw_keys_) fail("keys: is given twice");
     if (keys) saw_keys_ = in_keys_ = true;
     return open("an array", keys);
   }
   bool end_array() override { return close(); }
 
-  bool parse_error(size_t position, const std::string&, const nlohmann::detail::exception&) override {
-    error_ = client_error(400, fmt::format("the body is not JSON: wrong at byte {}", position));
+  bool parse_error(size_t position, const std::string& token,
+                   const nlohmann::detail::exception& problem) override {
+    constexpr int kNumberOverflow = 406;  // out_of_range.406
+    if (problem.id != kNumberOverflow) {
+      error_ = not_json(position);
+    } else if (at_timeout()) {
+      too_long();
+    } else {
+      error_ = client_error(400, fmt::format("the body has a number that is too large: {:.40}", token));
+    }
     return false;
   }
 
@@ -75,9 +94,11 @@ class BatchReader final : public nlohmann::json_sax<json> {
   bool at_timeout() const { return depth_ == 1 && member_ == "timeout_ms"; }
 
   bool fail(std::string message) {
-    error_ = wrong_value(std::move(message));
-    return false;
+    if (!wrong_) wrong_ = wrong_value(std::move(message));
+    return true;
   }
+
+  bool too_long() { return fail(fmt::format("timeout_ms: must be at most {}", limits_.max_timeout.count())); }
 
   bool done() {
     member_.clear();
@@ -95,9 +116,10 @@ class BatchReader final : public nlohmann::json_sax<json> {
   }
 
   bool open(std::string_view what, bool expected) {
-    if (!expected && !scalar(what)) return false;
-    if (++depth_ > kDeepest) return fail(fmt::format("the body is nested more than {} deep", kDeepest));
-    return true;
+    if (!expected) scalar(what);
+    if (++depth_ <= kDeepest) return true;
+    fail(fmt::format("the body is nested more than {} deep", kDeepest));
+    return false;
   }
 
   bool close() {
@@ -108,9 +130,7 @@ class BatchReader final : public nlohmann::json_sax<json> {
   bool integer(int64_t number) {
     if (!at_timeout()) return scalar("a number");
     if (number <= 0) return fail("timeout_ms: must be at least 1");
-    if (number > limits_.max_timeout.count()) {
-      return fail(fmt::format("timeout_ms: must be at most {}", limits_.max_timeout.count()));
-    }
+    if (number > limits_.max_timeout.count()) return too_long();
     request_.timeout = Millis(number);
     return done();
   }
@@ -132,7 +152,7 @@ class BatchReader final : public nlohmann::json_sax<json> {
 
   const BatchLimits& limits_;
   BatchRequest request_;
-  std::optional<Error> error_;
+  std::optional<Error> error_, wrong_;
   std::string member_;  // of the outermost object
   size_t depth_ = 0;
   size_t index_ = 0;  // in keys
@@ -145,11 +165,13 @@ class BatchReader final : public nlohmann::json_sax<json> {
 
 size_t longest_body(const BatchLimits& limits) {
   constexpr size_t kFrame = 4096;
-  constexpr size_t kEscaped = 3;  // what "\\uXXXX" makes of text that is not ASCII
+  constexpr size_t kEscaped = 6;  // "\\u0001"
   return kFrame + limits.max_keys * (kLongestKey * kEscaped + 8);
 }
 
 Result<BatchRequest> parse_batch_request(std::string_view body, const BatchLimits& limits) {
+  // The parser takes a NUL for the end of the text.
+  if (const size_t nul = body.find('\0'); nul != body.npos) return not_json(nul + 1);
   BatchReader reader(limits);
   json::sax_parse(body.begin(), body.end(), &reader);
   return reader.take();

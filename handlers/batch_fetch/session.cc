@@ -17,6 +17,7 @@ void answer_problem(handler::Call& call, BufferPools& buffers, int status, std::
   head.status = status;
   head.fields.add(http::FieldId::content_type, "application/problem+json");
   if (status == 405) head.fields.add("Allow", "POST");
+  if (status == 415) head.fields.add("Accept-Encoding", "identity");  // RFC 9110 section 12.5.3
   handler::answer(call, buffers, std::move(head), json);
 }
 
@@ -133,6 +134,7 @@ void BatchSession::finish() {
   numbers.emplace_back("missing", answer_->missing());
   answer_->send(timing());
   report();
+  if (aimed_) handler_.note_silence();
   handler_.delegator().remove(*this);
 }
 

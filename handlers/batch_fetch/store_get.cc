@@ -102,7 +102,8 @@ void StoreGet::on_exchange_end() {
     return tell(failed_object(upstream_error(502, "http_response_body_size",
                                              fmt::format("the object has {} bytes", body_.size()))));
   }
-  tell(read_object(*head_, std::move(body_), services_.loop.wall()));
+  const bool conditional = head_->status == 304 && parts_->head.fields.find("If-None-Match") != nullptr;
+  tell(read_object(*head_, std::move(body_), conditional, services_.loop.wall()));
 }
 
 void StoreGet::on_failure(const Error& error) {

@@ -105,12 +105,14 @@ class MultipartAnswer final : public StreamAnswer {
     add_field("Banyan-Key", encode_path(keys()[index]));
   }
 
-  void add_part(int status, std::string_view content_type, std::string_view etag, std::string_view code,
-                std::string_view body) {
+  // `parts`: an Object or a PieceParts.
+  template <class Parts>
+  void add_part(int status, const Parts& parts, std::string_view body) {
     add_field("Banyan-Status", std::to_string(status));
-    add_field("Banyan-Code", code);
-    add_field("Content-Type", content_type.empty() ? "application/octet-stream" : content_type);
-    add_field("ETag", etag);
+    add_field("Banyan-Code", parts.code);
+    add_field("Content-Type", parts.content_type.empty() ? "application/octet-stream" : parts.content_type);
+    add_field("Content-Encoding", parts.content_encoding);
+    add_field("ETag", parts.etag);
     add_field("Content-Length", std::to_string(body.size()));
     write({text_, "\r\n", body, "\r\n"});
   }
@@ -118,10 +120,10 @@ class MultipartAnswer final : public StreamAnswer {
   void take_object(size_t index, const Piece& piece) override {
     make_head(index);
     if (const Object* object = piece.object) {
-      return add_part(object->status, object->content_type, object->etag, object->code, object->body.view());
+      return add_part(object->status, *object, object->body.view());
     }
     const PieceParts parts = read_members(piece.members);
-    add_part(piece.status, parts.content_type, parts.etag, parts.code, parts.body);
+    add_part(piece.status, parts, parts.body);
   }
 
   void take_error(size_t index, std::string_view error) override {

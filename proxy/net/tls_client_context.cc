@@ -39,12 +39,6 @@ int TlsSession::on_new_session(ssl_st* connection, ssl_session_st* session) {
   return 0;  // the given one is not kept
 }
 
-Result<TlsContext> TlsContext::make_client(std::string_view authorities) {
-  config::UpstreamTls tls;
-  if (!authorities.empty()) tls.ca = {"ca", std::string(authorities)};
-  return make_client(tls);
-}
-
 Result<TlsContext> TlsContext::make_client(const config::UpstreamTls& tls) {
   ERR_clear_error();
   TlsContext made;

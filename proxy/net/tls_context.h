@@ -53,12 +53,9 @@ class TlsContext {
   // makes its own keys.
   static Result<TlsContext> make(const config::Tls& tls, TlsTicketKeys* ticket_keys = nullptr);
 
-  // A client's side: servers must show a certificate of one of `authorities` (PEM; empty: those of the
-  // system) for the name that is asked for. TLS 1.2 and 1.3, ALPN is http/1.1. Errors: no certificate among
-  // the authorities, the system's cannot be read.
-  static Result<TlsContext> make_client(std::string_view authorities);
-  // The same, for the servers of an upstream, with a certificate of our own if it names one. Errors name the
-  // file and say what is wrong with it.
+  // A client's side: servers must show a certificate of one of `tls.ca` (empty: of the system's authorities)
+  // for the name that is asked for, and get ours if there is one. TLS 1.2 and 1.3, ALPN is http/1.1. Errors
+  // name the file and say what is wrong with it.
   static Result<TlsContext> make_client(const config::UpstreamTls& tls);
 
   // Our own certificates, the first one first; a client may have none.

@@ -66,13 +66,13 @@ class Batch {
       const command = new GetObjectCommand({ Bucket: this.bucket, Key: key });
       const object = await this.client.send(command, { abortSignal: signal });
       const bytes = await object.Body.transformToByteArray();
-      const result = { status: 200, content_type: object.ContentType, etag: object.ETag };
-      return { result: { ...result, ...content(bytes) } };
+      const about = { content_type: object.ContentType, content_encoding: object.ContentEncoding, etag: object.ETag };
+      return { result: { status: 200, ...about, ...content(bytes) } };
     } catch (error) {
       const status = error.$metadata?.httpStatusCode;
-      if (status === 403 && !signal.aborted) return { result: { status, code: error.Code ?? error.name } };
-      if (status !== undefined && !signal.aborted) return { result: { status } };
-      return { error: signal.aborted ? 'timeout' : 'unreachable' };
+      if (status === undefined || signal.aborted) return { error: signal.aborted ? 'timeout' : 'unreachable' };
+      if (status === 404 || status < 400 || status >= 500) return { result: { status } };
+      return { result: { status, code: error.Code ?? error.name } };
     }
   }
 

@@ -3,6 +3,7 @@
 
 #include <atomic>
 
+#include "base/log.h"
 #include "handlers/batch_fetch/gzip.h"
 #include "unit/handlers/batch_fetch_fixture.h"
 
@@ -166,7 +167,7 @@ TEST_F(AttemptsTest, AnswersAreCompressedForThoseWhoAcceptIt) {
       EXPECT_EQ(json::parse(text), fetch(*made.handler, keys));
     }
   }
-  for (const char* encodings : {"gzip;q=0", "br", "identity", "*;q=0"}) {
+  for (const char* encodings : {"gzip;q=0", "br", "identity", "*;q=0", "gzip;q=0.5, identity"}) {
     testing::FakeRequest request = ask(keys);
     request.fields = {{"Accept-Encoding", encodings}};
     FakeCall call(worker.loop, request);
@@ -221,6 +222,68 @@ TEST_F(AttemptsTest, PartsHaveTheBytesOfTheObjects) {
   }
 }
 
+TEST_F(AttemptsTest, RefusalsAndEncodingsAreTold) {
+  MadeHandler made = make("cache = { size = \"4m\" }");
+  for (int round = 0; round < 2; ++round) {  // from the store, then from the cache
+    const auto answer = fetch(*made.handler, {"expired-1", "none-1", "packed-1", "unchanged-1"});
+    EXPECT_EQ(answer["results"]["expired-1"], json({{"status", 400}, {"code", "ExpiredToken"}}));
+    EXPECT_EQ(answer["results"]["none-1"], json({{"status", 404}}));
+    EXPECT_EQ(answer["results"]["packed-1"]["content_encoding"], "gzip");
+    EXPECT_EQ(answer["errors"], json({{"unchanged-1", "http_304"}}));
+    testing::FakeRequest request = ask({"packed-1"});
+    request.fields = {{"Accept", "multipart/mixed"}};
+    FakeCall call(worker.loop, request);
+    call.open(*made.handler);
+    ASSERT_TRUE(call.run());
+    EXPECT_NE(call.body().find("\r\nContent-Encoding: gzip\r\n"), std::string::npos);
+  }
+}
+
+TEST_F(AttemptsTest, AStoreThatNamesATimeIsNotAskedBefore) {
+  MadeHandler made = make();
+  const auto answer = fetch(*made.handler, {"later-1"}, 2000);
+  EXPECT_EQ(answer["errors"]["later-1"], "http_503");
+  EXPECT_EQ(asked().size(), 1u);
+}
+
+TEST_F(AttemptsTest, EachKindOfTroubleIsLogged) {
+  std::string log;
+  log::set_sink([](void* to, std::string_view line) { static_cast<std::string*>(to)->append(line); }, &log);
+  MadeHandler made = make("retry = { attempts = 0 }");
+  for (int round = 0; round < 2; ++round) {
+    fetch(*made.handler, {"reset-1", "denied-1", "busy-1", "expired-1"});
+    fetch(*made.handler, {"stall-1", "stall-2"}, 1200);
+  }
+  log::set_sink(nullptr, nullptr);
+  for (const char* what :
+       {"reset: ", "refuses our requests: 40", "http_503: ", "timeout: the store has answered nothing"}) {
+    const size_t found = log.find(what);
+    ASSERT_NE(found, std::string::npos) << what << " in " << log;
+    EXPECT_EQ(log.find(what, found + 1), std::string::npos) << what;
+  }
+}
+
+TEST_F(AttemptsTest, FormsAreChosenByWeightAndCloseness) {
+  MadeHandler made = make();
+  const auto type_for = [&](const char* accept) {
+    testing::FakeRequest request = ask({"a"});
+    request.fields = {{"Accept", accept}};
+    FakeCall call(worker.loop, request);
+    call.open(*made.handler);
+    EXPECT_TRUE(call.run());
+    const std::string type = call.field("Content-Type");
+    return type.substr(0, type.find(';'));
+  };
+  EXPECT_EQ(type_for("*/*"), "application/json");
+  EXPECT_EQ(type_for("multipart/*"), "multipart/mixed");
+  EXPECT_EQ(type_for("Multipart/Mixed;q=0.5, */*;q=0.8"), "application/json");
+  EXPECT_EQ(type_for("application/json;q=0, */*"), "application/x-ndjson");
+  EXPECT_EQ(type_for("application/*;q=0.5, application/x-ndjson;q=0.4"), "application/json");
+  EXPECT_EQ(type_for("*/*, application/x-ndjson"), "application/x-ndjson");
+  EXPECT_EQ(type_for("multipart/mixed, application/x-ndjson"), "multipart/mixed");
+  EXPECT_EQ(type_for("text/html"), "application/json");
+}
+
 TEST_F(AttemptsTest, TellsHowTheTimeWasSpent) {
   MadeHandler made = make();
   FakeCall call(worker.loop, ask({"a", "b"}));
@@ -229,6 +292,12 @@ TEST_F(AttemptsTest, TellsHowTheTimeWasSpent) {
   EXPECT_THAT(call.field("Server-Timing"),
               ::testing::MatchesRegex("read;dur=[0-9.]+, queue;dur=[0-9.]+, fetch;dur=[0-9.]+, "
                                       "cache;desc=\"0 of 2\", shared;desc=\"0\""));
+  MadeHandler cached = make("cache = { size = \"4m\" }");
+  fetch(*cached.handler, {"a", "b"});
+  FakeCall again(worker.loop, ask({"a", "b"}));
+  again.open(*cached.handler);
+  ASSERT_TRUE(again.run());
+  EXPECT_NE(again.field("Server-Timing").find("cache;desc=\"2 of 2\""), std::string::npos);
 }
 
 TEST_F(AttemptsTest, AnswersAreBounded) {

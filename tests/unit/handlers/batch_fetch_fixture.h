@@ -38,6 +38,16 @@ inline StoreReply behave(const StoreRequest& request) {
   if (kind == "reset") return {"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf", StoreReply::Then::reset};
   if (kind == "none") return StoreReply::status(404, "<Error><Code>NoSuchKey</Code></Error>");
   if (kind == "denied") return StoreReply::status(403, "<Error><Code>AccessDenied</Code></Error>");
+  if (kind == "expired") return StoreReply::status(400, "<Error><Code>ExpiredToken</Code></Error>");
+  if (kind == "unchanged") return StoreReply::status(304, "");
+  if (kind == "later") {
+    return {"HTTP/1.1 503 Slow Down\r\nRetry-After: 60\r\nContent-Length: 0\r\n\r\n"};
+  }
+  if (kind == "packed") {
+    return {
+        "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Encoding: gzip\r\nContent-Length: "
+        "2\r\n\r\n\x1f\x8b"};
+  }
   if (kind == "busy") return StoreReply::status(503, "<Error><Code>SlowDown</Code></Error>");
   if (kind == "bytes") return StoreReply::object("image/gif", std::string_view("\xff\x00\xfe", 3));
   if (kind == "large") return StoreReply::object("text/plain", std::string(200'000, 'x'));

@@ -56,6 +56,28 @@ TEST(BatchFetchRequest, WhatIsNotJsonIs400WithThePlace) {
   }
 }
 
+// Also what the parser would take for the end of the text, and where a value is wrong as well.
+TEST(BatchFetchRequest, WhatIsNotJsonAnywhereIs400) {
+  using namespace std::string_view_literals;
+  EXPECT_EQ(complaint("{\"keys\":[\"a\"]}\0"sv), "400 the body is not JSON: wrong at byte 15");
+  for (const std::string_view body : {"{\"keys\":[\"a\"]}\0{"sv, "{\"keys\":[\"a\"],\"timeout_ms\":0100}"sv,
+                                      "{\"keys\":[1,}"sv, "[1]]"sv, "{\"keys\":[\"a\"],\"keys\":[\"b\"]"sv}) {
+    EXPECT_EQ(complaint(body).substr(0, 32), "400 the body is not JSON: wrong ") << body;
+  }
+  EXPECT_EQ(complaint(R"({"keys":["a"],"x":1e400})"), "400 the body has a number that is too large: 1e400");
+}
+
+TEST(BatchFetchRequest, WholeNumbersAreReadHoweverTheyAreWritten) {
+  Result<BatchRequest> request = parse_batch_request(R"({"keys":["a"],"timeout_ms":12.5e2})", limits());
+  ASSERT_TRUE(request.ok());
+  EXPECT_EQ(request->timeout, Millis(1250));
+  for (const char* number : {"1e400", "99999999999999999999", "1e15", "1e300", "18446744073709551616"}) {
+    EXPECT_EQ(complaint(std::string(R"({"keys":["a"],"timeout_ms":)") + number + "}"),
+              "422 timeout_ms: must be at most 5000");
+  }
+  EXPECT_EQ(complaint(R"({"keys":["a"],"timeout_ms":-1e30})"), "422 timeout_ms: must be at least 1");
+}
+
 TEST(BatchFetchRequest, WrongValuesAre422WithFieldAndPosition) {
   EXPECT_EQ(complaint("[]"), "422 the body must be a JSON object, not an array");
   EXPECT_EQ(complaint("7"), "422 the body must be a JSON object, not a number");
@@ -65,7 +87,7 @@ TEST(BatchFetchRequest, WrongValuesAre422WithFieldAndPosition) {
   EXPECT_EQ(complaint(R"({"keys":"a"})"), "422 keys: must be an array of strings, not a string");
   EXPECT_EQ(complaint(R"({"keys":{"a":1}})"), "422 keys: must be an array of strings, not an object");
   EXPECT_EQ(complaint(R"({"keys":null})"), "422 keys: must be an array of strings, not null");
-  EXPECT_EQ(complaint(R"({"keys":["a"],"keys":["b"]})"), "422 keys: is given twice");
+  EXPECT_EQ(complaint(R"({"keys":["a"],"keys":["b"],"keys":3})"), "422 keys: is given twice");
   EXPECT_EQ(complaint(R"({"keys":["a",1]})"), "422 keys[1]: must be a string, not a number");
   EXPECT_EQ(complaint(R"({"keys":["a","b",["c"]]})"), "422 keys[2]: must be a string, not an array");
   EXPECT_EQ(complaint(R"({"keys":[null]})"), "422 keys[0]: must be a string, not null");

@@ -50,7 +50,9 @@ struct Answer {
     body.copy(block.bytes(), body.size());
     bytes.add({block, block.bytes(), body.size()});
   }
-  Object object() { return read_object(head, bytes, std::chrono::system_clock::from_time_t(784111777)); }
+  Object object(bool conditional = false) {
+    return read_object(head, bytes, conditional, std::chrono::system_clock::from_time_t(784111777));
+  }
 
   BlockPool pool{1024, 1};
   http::ResponseHead head;
@@ -99,6 +101,29 @@ TEST(ObjectStore, OtherAnswersAreFailures) {
   EXPECT_EQ(read(999).error, "protocol");
 }
 
+TEST(ObjectStore, NothingElseIsKnownOfAnObjectThatDidNotChange) {
+  Answer answer(304, "");
+  EXPECT_EQ(answer.object(true).status, 304);
+  const Object unasked = answer.object();
+  EXPECT_EQ(unasked.status, 0);
+  EXPECT_EQ(unasked.error, "http_304");
+}
+
+TEST(ObjectStore, ObjectsThatAreKeptEncodedSayHow) {
+  Answer packed(200), plain(200);
+  packed.head.fields.add("Content-Encoding", "gzip");
+  plain.head.fields.add("Content-Encoding", "Identity");
+  EXPECT_EQ(packed.object().content_encoding, "gzip");
+  EXPECT_EQ(plain.object().content_encoding, "");
+}
+
+TEST(ObjectStore, AStoreMaySayWhenToComeBack) {
+  Answer busy(503);
+  EXPECT_FALSE(busy.object().retry_after);
+  busy.head.fields.add("Retry-After", "3");
+  EXPECT_EQ(busy.object().retry_after, std::chrono::seconds(3));
+}
+
 Lifetime lifetime(std::initializer_list<std::pair<const char*, const char*>> fields) {
   http::Fields list;
   for (const auto& [name, value] : fields) list.add(name, value);
@@ -117,7 +142,10 @@ TEST(ObjectStore, LifetimesAreThoseOfASharedCache) {
   EXPECT_EQ(lifetime({{"Cache-Control", "max-age=60, Stale-While-Revalidate=7"}}).while_revalidate, 7s);
   EXPECT_FALSE(lifetime({{"Cache-Control", "no-store"}}).storable);
   EXPECT_FALSE(lifetime({{"Cache-Control", "private"}}).storable);
-  EXPECT_FALSE(lifetime({{"Cache-Control", "max-age=x"}}).fresh);
+  EXPECT_EQ(lifetime({{"Cache-Control", "max-age=x"}}).fresh, 0s);
+  EXPECT_EQ(lifetime({{"Cache-Control", "s-maxage=-1, max-age=60"}}).fresh, 0s);
+  EXPECT_FALSE(lifetime({{"Vary", "*"}}).storable);
+  EXPECT_TRUE(lifetime({{"Vary", "Accept"}}).storable);
   EXPECT_GT(*lifetime({{"Cache-Control", "max-age=99999999999"}}).fresh, 86400s);
   EXPECT_EQ(lifetime({{"Expires", "Sun, 06 Nov 1994 08:50:37 GMT"}}).fresh, 60s);
   EXPECT_EQ(
