@@ -203,9 +203,7 @@ void Exchange::respond(const http::ResponseHead& head) {
 
 void Exchange::hand_over(const http::ResponseHead& head, handler::Taker& taker) {
   CHECK(head.status == 101 || (head.status == 200 && request().method != http::Method::head));
-  if (request().body.kind != http::BodyKind::none) {
-    return fail(client_error(400, "this request cannot have a body"));
-  }
+  if (!request().body.is_empty()) return fail(client_error(400, "this request cannot have a body"));
   deadline_timer_.stop();
   taker_ = &taker;
   respond(head);

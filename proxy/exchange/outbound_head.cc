@@ -94,7 +94,7 @@ void make_outbound_head(const OutboundFacts& facts, http::RequestHead& out) {
   out.minor_version = 1;
   out.keep_alive = true;
   out.expect_continue = request.expect_continue;
-  out.upgrade = request.body.kind == http::BodyKind::none ? request.upgrade : std::string_view();
+  out.upgrade = request.body.is_empty() ? request.upgrade : std::string_view();
   out.body = request.body;
   http::add_end_to_end_fields(request.fields, out.fields, fields_to_drop(facts.identity));
   // It meant nothing in HTTP/1.0, and would in what goes on (RFC 9110 section 10.1.1).

@@ -250,10 +250,7 @@ class RequestParser {
     return chars::is_token(name) && !equal_ignoring_case(name, "h2c");
   }
 
-  bool has_body() const {
-    return head_.body.kind == BodyKind::streamed ||
-           (head_.body.kind == BodyKind::sized && head_.body.size > 0);
-  }
+  bool has_body() const { return !head_.body.is_empty(); }
 
   bool seen(FieldId id) const { return progress_.seen & field_bit(id); }
 

@@ -24,6 +24,9 @@ enum class BodyKind : uint8_t { none, sized, streamed };
 struct BodyLength {
   BodyKind kind = BodyKind::none;
   uint64_t size = 0;  // for BodyKind::sized
+  // "Content-Length: 0" says that there is no content (RFC 9110 section 8.6), which some clients add to every
+  // request.
+  bool is_empty() const { return kind == BodyKind::none || (kind == BodyKind::sized && size == 0); }
 };
 
 // A request as the client sent it. Const once parsed: what goes upstream is a new value made from it.

@@ -9,6 +9,7 @@ import { WebSocket, WebSocketServer } from 'ws';
 import { makeFolder, start } from './lib/banyan.js';
 import { fetch, run } from './lib/client.js';
 import { begin, eventSource, listen, live, publish } from './lib/events.js';
+import { ask } from './lib/raw.js';
 import { serveHttp } from './lib/servers.js';
 import { test } from './lib/test.js';
 import { until } from './lib/wait.js';
@@ -91,6 +92,17 @@ test('a reload keeps the connections; the end of the process says come again', a
   await until(() => socket.closed, 'the close frame');
   assert.equal(socket.closed.code, 1012);
   await banyan.exited();
+});
+
+test('Content-Length: 0 is no body: subscribers may send it, but no other', async (scope) => {
+  const banyan = await begin(scope);
+  const headers = { 'Content-Length': '0' };
+  const client = await listen(scope, banyan, 'x', { headers });
+  const source = await eventSource(scope, banyan, 'x', headers);
+  await publish(banyan, 'x', 'hello', { 'Content-Type': 'text/plain' });
+  await until(() => client.messages.length === 1 && source.events.length === 1, 'the event');
+  const request = 'GET /live/x HTTP/1.1\r\nHost: a\r\nAccept: text/event-stream\r\n';
+  assert.equal((await ask(scope, banyan.port, `${request}Content-Length: 1\r\n\r\nx`)).status, 400);
 });
 
 test('who does not read is closed, others do not notice', async (scope) => {

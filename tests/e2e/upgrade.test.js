@@ -202,6 +202,15 @@ test('bytes behind an upgrade request wait for the 101', async (scope) => {
   await client.closed();
 });
 
+// RFC 9110 section 8.6: zero says that there is no content.
+test('an upgrade request with Content-Length: 0 is one', async (scope) => {
+  const server = await echoServer(scope);
+  const { url } = await startInFrontOf(scope, server.host);
+  const socket = await open(scope, url, { headers: { 'Content-Length': '0' } });
+  socket.send('hello');
+  assert.equal(await message(socket), 'hello');
+});
+
 test('a server that does not switch: a normal answer, and no smuggling behind it', async (scope) => {
   const backend = await record(scope);
   const { port } = await startInFrontOf(scope, backend.address);
