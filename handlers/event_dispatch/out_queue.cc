@@ -25,6 +25,11 @@ size_t OutQueue::gather(std::span<iovec> parts) const {
   return count;
 }
 
+size_t OutQueue::size_of_first() const {
+  const RunPart& front = parts_[head_];
+  return front.run->end_of_message(front.begin) - front.run->begin_of_message(front.begin);
+}
+
 void OutQueue::pop_front() {
   parts_[head_].run = RunRef();
   ++head_;

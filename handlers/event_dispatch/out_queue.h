@@ -27,6 +27,8 @@ class OutQueue {
   void add_in_front(RunPart part);
   // The first parts; how many there are.
   size_t gather(std::span<iovec> parts) const;
+  // The whole size of the message that goes out next, or has begun to. REQUIRES: not empty.
+  size_t size_of_first() const;
   // So many bytes went out, of the `offered` parts that gather() gave. `sealed`: the rest of those may be
   // encrypted already.
   void sent(size_t bytes, size_t offered, bool sealed);

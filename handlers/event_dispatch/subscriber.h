@@ -115,6 +115,7 @@ class Subscriber final : public event::Disposable,
   void put(const RunPart& part);
   void keep(const RunPart& part);
   void keep_rest(const RunPart& part, size_t sent);
+  void wait_for_room();
   void say(std::string bytes);
   void put_text(std::string bytes);
   void keep_in_limits();
@@ -166,6 +167,7 @@ class Subscriber final : public event::Disposable,
   bool put_off_ : 1 = false;        // the hub will call flush()
   bool warned_ : 1 = false;         // it sends fast
   bool retrying_ : 1 = false;       // on_due() goes on with catch_up()
+  bool large_buffer_ : 1 = false;   // the kernel's, see wait_for_room()
   bool taken_ : 1 = false;          // the kernel took something of the queue since the last grace
   uint8_t graces_ : 4 = 0;          // that it was given while closing
 

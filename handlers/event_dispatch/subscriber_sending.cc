@@ -1,6 +1,7 @@
 // What goes out to a subscriber: to the kernel at once, or what it does not take, into the queue and its
 // limits.
 #include <fmt/format.h>
+#include <sys/socket.h>
 
 #include "handlers/event_dispatch/hub.h"
 #include "handlers/event_dispatch/subscriber.h"
@@ -12,6 +13,12 @@ namespace {
 constexpr size_t kParts = 64;
 // What a TLS stream gets at once, as it cannot be taken back from it.
 constexpr size_t kSealedAtOnce = 16 * 1024;
+// A message that the small buffer of Subscriber::begin() cannot hold in pieces that keep a link busy: over
+// loopback one segment fills it, and what follows waits 40 ms for the acknowledgement that the other end
+// delays. So who gets such a message, and did not take it at once, has a buffer for two of the largest
+// segments from then on; twice that with the kernel's own bookkeeping.
+constexpr size_t kLargeMessage = 32 * 1024;
+constexpr int kLargeSendBuffer = 128 * 1024;
 
 }  // namespace
 
@@ -105,6 +112,15 @@ void Subscriber::keep(const RunPart& part) {
 void Subscriber::keep_rest(const RunPart& part, size_t sent) {
   keep(part);
   queue_->sent(sent, 1, sealed());
+  wait_for_room();
+}
+
+// Until on_writable(), with a larger buffer if that is what is missing.
+void Subscriber::wait_for_room() {
+  if (!large_buffer_ && queue_->size_of_first() > kLargeMessage) {
+    large_buffer_ = true;
+    setsockopt(stream_->fd(), SOL_SOCKET, SO_SNDBUF, &kLargeSendBuffer, sizeof kLargeSendBuffer);
+  }
   stream_->want_write();
 }
 
@@ -131,7 +147,7 @@ void Subscriber::flush() {
     }
     if (result.bytes < bytes) {
       queue_->count_in(hub_->queue_memory());
-      stream_->want_write();
+      wait_for_room();
       if (state_ == State::open) keep_in_limits();
       return;
     }

@@ -1,6 +1,7 @@
 // What keeps one client from being a burden to others: queues, rates, pings; and how all of them are sent
 // away.
 #include <gmock/gmock.h>
+#include <sys/ioctl.h>
 
 #include "unit/handlers/event_fixture.h"
 
@@ -39,6 +40,47 @@ TEST_F(EventQueueTest, WhoDoesNotReadIsClosed) {
   ASSERT_TRUE(testing::run_until(worker_.loop, [&] { return alive_ == 1; }));
   turns(150);  // a tick of the wheel later
   EXPECT_EQ(metric(shm::Metric::events_queue_bytes), 0u);
+}
+
+// What the kernel keeps for readers that stall, which it has little memory for.
+class EventBufferTest : public EventQueueTest {
+ protected:
+  static size_t unread(const EventClient& client) {
+    int bytes = 0;
+    EXPECT_EQ(ioctl(client.fd(), FIONREAD, &bytes), 0);
+    return static_cast<size_t>(bytes);
+  }
+};
+
+TEST_F(EventBufferTest, ManySmallEventsLeaveItSmall) {
+  make("queue = { bytes = \"4m\", messages = 10000 }");
+  auto socket = join(websocket("x"));
+  auto source = join(stream("x"));
+  publish_much(100);
+  ASSERT_GT(metric(shm::Metric::events_queue_bytes), 200'000u);
+  EXPECT_LT(unread(*socket), 64'000u);
+  EXPECT_LT(unread(*source), 64'000u);
+}
+
+TEST_F(EventBufferTest, ALargeEventMakesRoomForItself) {
+  make("max_message = \"1m\"");
+  auto socket = join(websocket("x"));
+  auto source = join(stream("x"));
+  publish("x", std::string(100'000, 'x'));
+  for (EventClient* client : {socket.get(), source.get()}) {
+    EXPECT_TRUE(testing::run_until(worker_.loop, [&] { return unread(*client) >= 100'000; }));
+  }
+}
+
+TEST_F(EventBufferTest, ALargeEventBehindSmallOnesToo) {
+  make("max_message = \"1m\"");
+  auto client = join(websocket("x"));
+  publish_much(20);
+  ASSERT_LT(unread(*client), 64'000u);
+  publish("x", std::string(200'000, 'x'));
+  ASSERT_TRUE(client->wait_for_messages(20));
+  EXPECT_TRUE(testing::run_until(worker_.loop, [&] { return unread(*client) >= 100'000; }));
+  EXPECT_TRUE(client->wait_for_messages(21));
 }
 
 TEST_F(EventQueueTest, TheOldestAreLeftOutAndThatIsSaid) {
