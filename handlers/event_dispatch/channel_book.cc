@@ -32,6 +32,7 @@ Result<void> ChannelBook::subscribe(Subscription& subscription, std::string_view
     channel->name = name;
     channel->number = joined->channel;
     channel->epoch = joined->last.epoch;
+    channel->joined_at = joined->last.offset;
   }
   subscription.channel = channel.get();
   subscription.after = joined->last.offset;

@@ -23,6 +23,7 @@ class ChannelRound {
   explicit ChannelRound(const HubChannel& channel) : channel_(channel) {}
   std::vector<StoredEvent> events;  // consecutive offsets, at least one
   TimePoint published{};            // the first of them
+  bool delivered = false;           // some of it, to somebody
   uint64_t first_offset() const { return events.front().id.offset; }
   uint64_t last_offset() const { return events.back().id.offset; }
 
@@ -73,6 +74,7 @@ struct HubChannel {
   std::string name;
   uint32_t number = 0;
   uint64_t epoch = 0;
+  uint64_t joined_at = 0;  // the newest offset when the first of them came
   Subscription* first = nullptr;
   Subscription* last = nullptr;
   std::unique_ptr<ChannelRound> round;  // while one is under way that has events of it

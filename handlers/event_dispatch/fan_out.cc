@@ -56,7 +56,8 @@ bool FanOut::read_round() {
       break;
     }
     HubChannel* channel = book_.find(event.channel, event.id.epoch);
-    if (!channel) continue;
+    // A worker that nobody rings for comes later than the first subscriber to what was published before.
+    if (!channel || event.id.offset <= channel->joined_at) continue;
     if (!channel->round) {
       channel->round = std::make_unique<ChannelRound>(*channel);
       channel->round->published = event.published;
@@ -91,7 +92,7 @@ bool FanOut::deliver(TimePoint until) {
       subscription->listener->on_events(*subscription, *channel.round);
       if (++sends % kSendsPerLook == 0 && book_.walk && loop_.fresh_now() >= until) return false;
     }
-    owner_.on_delivered(*channel.round);
+    if (channel.round->delivered) owner_.on_delivered(*channel.round);
     book_.end_round(channel);
   }
   touched_.clear();

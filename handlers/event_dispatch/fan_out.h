@@ -19,7 +19,8 @@ class FanOut {
  public:
   class Owner {
    public:
-    // A channel's events have been given to all its subscribers. From the loop.
+    // A channel's events have been given to all its subscribers, of whom somebody was waiting for them. From
+    // the loop.
     virtual void on_delivered(const ChannelRound& round) = 0;
     // A slice is over: what was put off goes out.
     virtual void on_slice_end() = 0;

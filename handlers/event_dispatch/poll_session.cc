@@ -53,7 +53,10 @@ Result<void> PollSession::begin(const EventQuery& query) {
   return {};
 }
 
-void PollSession::on_events(Subscription&, ChannelRound&) { look_.schedule(); }
+void PollSession::on_events(Subscription& subscription, ChannelRound& round) {
+  if (subscription.after < round.last_offset()) round.delivered = true;
+  look_.schedule();
+}
 void PollSession::on_missed(Subscription&) { look_.schedule(); }
 
 void PollSession::look() {

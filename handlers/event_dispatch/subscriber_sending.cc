@@ -41,6 +41,7 @@ void Subscriber::on_events(Subscription& subscription, ChannelRound& round) {
   const ChannelRound::Made& made = round.made(form_);
   if (made.whole.size() == 0) return;  // what came has no form for it
   hub_->meters().deliveries(transport()).add(made.messages);
+  round.delivered = true;
   send(made.whole);
 }
 
@@ -64,6 +65,7 @@ void Subscriber::send_some(Subscription& subscription, ChannelRound& round) {
   part.end = part.run->size();
   if (part.size() == 0) return;
   hub_->meters().deliveries(transport()).add(part.messages());
+  round.delivered = true;
   if (!several) return send(part);
   if (!queue_) queue_ = std::make_unique<OutQueue>();
   queue_->add(std::move(part));

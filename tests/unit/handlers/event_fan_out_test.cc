@@ -18,16 +18,19 @@ struct FanOutTest : ::testing::Test, FanOut::Owner, EventListener {
   FanOut fan_out{loop, log, book, *this};
   Subscription subscription{.listener = this};
   std::string heard;
+  bool listening = true;
+  std::vector<TimePoint> delivered;  // when it was published
 
-  void on_delivered(const ChannelRound&) override {}
+  void on_delivered(const ChannelRound& round) override { delivered.push_back(round.published); }
   void on_slice_end() override {}
   void on_events(Subscription&, ChannelRound& round) override {
     for (const StoredEvent& event : round.events) heard += event.data;
+    round.delivered = listening;
   }
   void on_missed(Subscription&) override { heard += "missed "; }
 
-  void publish(std::string_view channel, std::string_view data) {
-    ASSERT_TRUE(other.publish(channel, shm::EventKind::text, data, "", loop.fresh_now()).ok());
+  void publish(std::string_view channel, std::string_view data, TimePoint when = MonotonicClock::now()) {
+    ASSERT_TRUE(other.publish(channel, shm::EventKind::text, data, "", when).ok());
   }
   bool run_until_idle() {
     fan_out.wake();
@@ -51,6 +54,27 @@ TEST_F(FanOutTest, EventsOfAForgottenChannelHideNoOthers) {
   publish("new", "heard");
   EXPECT_TRUE(run_until_idle());
   EXPECT_EQ(heard, "heard");
+}
+
+// Nobody rings a worker without subscribers, so it has not looked at them when the first one comes.
+TEST_F(FanOutTest, WhatCameBeforeTheFirstSubscriberIsNotForIt) {
+  const TimePoint now = MonotonicClock::now();
+  for (int i = 0; i < 3; ++i) publish("a", "old", now - std::chrono::seconds(10));
+  ASSERT_TRUE(book.subscribe(subscription, "a").ok());
+  publish("a", "new", now);
+  EXPECT_TRUE(run_until_idle());
+  EXPECT_EQ(heard, "new");
+  EXPECT_EQ(delivered, std::vector{now});
+}
+
+// All of them are behind, and get it by replays.
+TEST_F(FanOutTest, WhatNobodyTakesIsNotDelivered) {
+  listening = false;
+  ASSERT_TRUE(book.subscribe(subscription, "a").ok());
+  publish("a", "x");
+  EXPECT_TRUE(run_until_idle());
+  EXPECT_EQ(heard, "x");
+  EXPECT_TRUE(delivered.empty());
 }
 
 }  // namespace
