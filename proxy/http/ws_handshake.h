@@ -13,7 +13,8 @@ namespace banyan::http {
 bool asks_for_websocket(const RequestHead& request);
 
 // The value of Sec-WebSocket-Accept for a request that asks_for_websocket(). Errors, the client's: 400 for
-// another method than GET, HTTP/1.0, a missing or wrong key; 426 for another version than 13 (answer with
+// another method than GET, HTTP/1.0, a missing or wrong key, subprotocols or extensions that are not what
+// sections 4.1 and 9.1 say (what they mean is not looked at); 426 for another version than 13 (answer with
 // "Sec-WebSocket-Version: 13", section 4.4).
 Result<std::string> accept_websocket(const RequestHead& request);
 

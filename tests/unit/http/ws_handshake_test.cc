@@ -50,6 +50,37 @@ TEST_F(WsHandshakeTest, Keys) {
   EXPECT_EQ(refusal(), 400) << "two keys";
 }
 
+// RFC 6455 sections 4.1 and 9.1.
+TEST_F(WsHandshakeTest, ListsOfOffers) {
+  add("Sec-WebSocket-Version", "13");
+  add("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
+  const auto refusal_of = [&](std::string_view name, std::string_view value) {
+    add(name, value);
+    const int status = refusal();
+    request.fields.remove(name);
+    return status;
+  };
+  constexpr std::string_view kProtocol = "Sec-WebSocket-Protocol", kExtensions = "Sec-WebSocket-Extensions";
+  for (std::string_view good : {"a", "a, b", "a,,b", "A, a", "banyan.v1"}) {
+    EXPECT_EQ(refusal_of(kProtocol, good), 0) << good;
+  }
+  for (std::string_view bad : {"", ",", "a b", "\"a\"", "a/b", "a, a", "a, b, a", "a;b", "\"a, b"}) {
+    EXPECT_EQ(refusal_of(kProtocol, bad), 400) << bad;
+  }
+  for (std::string_view good :
+       {"a", "a, b", "a,, ,b", "a;b", "a ; b = c;d=\"e\"", "a; b=\"\\c\"", "permessage-deflate; foo=1, x"}) {
+    EXPECT_EQ(refusal_of(kExtensions, good), 0) << good;
+  }
+  for (std::string_view bad :
+       {"", ",", "@@@", "a;", "a; , b", "; a", "a; =1", "a; b=", "a; b=\"c", "a; b=\"c\\", "a; b=\"c d\"",
+        "a; b=\"c,d\", a", "a; b=\"\"", "a b", "a; b=c d", "a=b", "a; b=\"c\"d"}) {
+    EXPECT_EQ(refusal_of(kExtensions, bad), 400) << bad;
+  }
+  add(kProtocol, "a");
+  add(kProtocol, "a");
+  EXPECT_EQ(refusal(), 400) << "twice, in two fields";
+}
+
 TEST_F(WsHandshakeTest, OnlyGetAndOnlyHttp11) {
   add("Sec-WebSocket-Version", "13");
   add("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
