@@ -21,10 +21,9 @@ void make_answer_head(const http::RequestHead& request, const http::ResponseHead
     const std::string_view version = head.minor_version == 0 ? "1.0 " : "1.1 ";
     out.fields.add(FieldId::via, out.fields.arena().concat({version, via}));
   }
-  if (head.status == 101) {
-    const http::Field* upgrade = head.fields.find(FieldId::upgrade);
-    out.fields.add(FieldId::upgrade, upgrade ? upgrade->value : request.upgrade);
-  }
+  const http::Field* upgrade = head.fields.find(FieldId::upgrade);
+  if (head.status == 101) out.fields.add(FieldId::upgrade, upgrade ? upgrade->value : request.upgrade);
+  if (head.status == 426 && upgrade) out.fields.add(*upgrade);
 }
 
 void add_error_fields(const Error& error, std::string_view name, http::Fields& fields) {

@@ -9,8 +9,8 @@
 namespace banyan::exchange {
 
 // Fills `out`, whose views point into `head`, `request` and its own arena: status, end-to-end fields, the
-// size of a body that is only told of (RFC 9110 section 8.6), Upgrade with 101, and Via (section 7.6.3) with
-// the name `via`; empty: none.
+// size of a body that is only told of (RFC 9110 section 8.6), Upgrade with 101 and 426, and Via
+// (section 7.6.3) with the name `via`; empty: none.
 void make_answer_head(const http::RequestHead& request, const http::ResponseHead& head, std::string_view via,
                       http::ResponseHead& out);
 

@@ -186,14 +186,16 @@ void write_request_head(const RequestHead& head, const RequestOptions& options, 
 }
 
 void write_response_head(const ResponseHead& head, const ResponseOptions& options, std::string& out) {
-  std::string_view upgrade = options.upgrade ? head.fields.get(FieldId::upgrade) : std::string_view();
+  const bool says_upgrade = options.upgrade || head.status == 426;
+  std::string_view upgrade = says_upgrade ? head.fields.get(FieldId::upgrade) : std::string_view();
   Pen pen(out, kFixedPart + head.reason.size() + upgrade.size() + fields_bound(head.fields));
   put_status_line(pen, head);
   put_fields(pen, head.fields, kHopByHopFields);
-  if (options.upgrade) {
+  if (options.upgrade || !upgrade.empty()) {
     pen.put("Connection: Upgrade\r\n");
     pen.put_field(FieldId::upgrade, upgrade);
-  } else if (!options.interim) {
+  }
+  if (!options.upgrade && !options.interim) {
     put_response_framing(pen, head, options);
     if (!options.keep_alive || options.framing == Framing::until_close) {
       pen.put("Connection: close\r\n");

@@ -105,6 +105,20 @@ test('Content-Length: 0 is no body: subscribers may send it, but no other', asyn
   assert.equal((await ask(scope, banyan.port, `${request}Content-Length: 1\r\n\r\nx`)).status, 400);
 });
 
+// RFC 9110 section 15.5.22, RFC 6455 section 4.4.
+test('426 says what to upgrade to', async (scope) => {
+  const banyan = await begin(scope);
+  const upgrade = 'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 8\r\n';
+  for (const fields of ['', upgrade]) {
+    const { status, get } = await ask(scope, banyan.port, `GET /live/x HTTP/1.1\r\nHost: a\r\n${fields}\r\n`);
+    assert.equal(status, 426);
+    assert.deepEqual(
+      [get('upgrade'), get('connection'), get('sec-websocket-version')],
+      ['websocket', 'Upgrade', '13'],
+    );
+  }
+});
+
 test('who does not read is closed, others do not notice', async (scope) => {
   const banyan = await begin(scope, 'queue = { bytes = "64k" }', { workers: 1 });
   const stalled = await Promise.all(

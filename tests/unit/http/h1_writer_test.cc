@@ -235,6 +235,22 @@ TEST(WriteResponse, InterimAndUpgrade) {
       "HTTP/1.1 101 Switching Protocols\r\nLink: <a>\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
 }
 
+// RFC 9110 section 15.5.22.
+TEST(WriteResponse, UpgradeRequiredSaysToWhat) {
+  ResponseHead head;
+  head.status = 426;
+  head.body = {BodyKind::sized, 0};
+  EXPECT_EQ(written(head, {.framing = Framing::sized}),
+            "HTTP/1.1 426 Upgrade Required\r\nContent-Length: 0\r\n\r\n");
+  head.fields.add("Upgrade", "websocket");
+  EXPECT_EQ(written(head, {.framing = Framing::sized}),
+            "HTTP/1.1 426 Upgrade Required\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            "Content-Length: 0\r\n\r\n");
+  head.status = 400;
+  EXPECT_EQ(written(head, {.framing = Framing::sized}),
+            "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+}
+
 TEST(Writer, WhatWasWrittenIsReadAgain) {
   RequestText first(
       "PUT http://h:81/a/../%7eb?c HTTP/1.1\r\nHost: other\r\nConnection: keep-alive, X-Hop\r\nX-Hop: "
