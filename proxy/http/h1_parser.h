@@ -81,7 +81,8 @@ struct H1HeadProgress {
 //     most 32 options.
 //   - `upgrade` is set only in HTTP/1.1 without a body, when Connection names it, for one single protocol
 //   that is not
-//     h2c (which would tunnel requests past the proxy). Else Upgrade is ignored (RFC 9110 section 7.8).
+//     h2c (which would tunnel requests past the proxy), or to "websocket" alone when that is among several.
+//     Else Upgrade is ignored (RFC 9110 section 7.8).
 //   - `expect_continue` is set only when there is a body to wait for; HTTP/1.0 has no expectations.
 //   - TRACE with a body is refused (RFC 9110 section 9.3.8).
 Result<size_t> parse_request_head(const BlockRef& block, size_t begin, size_t end, const H1Limits& limits,

@@ -204,7 +204,7 @@ class RequestParser {
         head_.expect_continue = true;
         break;
       case FieldId::upgrade:
-        head_.upgrade = field.value;
+        add_upgrade(field.value);
         break;
       default:
         CHECK(false);
@@ -236,18 +236,33 @@ class RequestParser {
       return wrong(fmt::format("Connection names \"{}\"", connection_.protected_name));
     }
     head_.keep_alive = !connection_.close && (head_.minor_version > 0 || connection_.keep_alive);
-    bool upgrade = connection_.upgrade && head_.minor_version > 0 && !has_body() &&
-                   !(progress_.repeated & field_bit(FieldId::upgrade)) && is_one_protocol(head_.upgrade);
+    const bool one = protocols_ == 1 || is_websocket(head_.upgrade);
+    bool upgrade = connection_.upgrade && head_.minor_version > 0 && !has_body() && !bad_protocol_ && one &&
+                   !equal_ignoring_case(protocol_name(head_.upgrade), "h2c");
     if (!upgrade) head_.upgrade = {};
     return {};
   }
 
-  // protocol-name ["/" protocol-version], but not HTTP/2 in plain text.
-  static bool is_one_protocol(std::string_view text) {
-    size_t slash = text.find('/');
-    if (slash != text.npos && !chars::is_token(text.substr(slash + 1))) return false;
-    std::string_view name = text.substr(0, slash);
-    return chars::is_token(name) && !equal_ignoring_case(name, "h2c");
+  // A list (RFC 9110 section 7.8), of which a WebSocket is preferred to everything else.
+  void add_upgrade(std::string_view value) {
+    each_list_element(value, [&](std::string_view protocol) {
+      ++protocols_;
+      bad_protocol_ |= !is_protocol(protocol);
+      if (!is_websocket(head_.upgrade)) head_.upgrade = protocol;
+    });
+  }
+
+  static bool is_websocket(std::string_view protocol) { return equal_ignoring_case(protocol, "websocket"); }
+
+  static std::string_view protocol_name(std::string_view protocol) {
+    return protocol.substr(0, protocol.find('/'));
+  }
+
+  // protocol-name ["/" protocol-version]
+  static bool is_protocol(std::string_view text) {
+    const std::string_view name = protocol_name(text);
+    return chars::is_token(name) &&
+           (name.size() == text.size() || chars::is_token(text.substr(name.size() + 1)));
   }
 
   bool has_body() const { return !head_.body.is_empty(); }
@@ -260,6 +275,8 @@ class RequestParser {
   HeadReader reader_;
   TransferCodings codings_;
   ConnectionOptions connection_;
+  unsigned protocols_ = 0;     // in Upgrade
+  bool bad_protocol_ = false;  // among them
 };
 
 void move_views(RequestHead& head, const char* from, size_t size, const char* to) {

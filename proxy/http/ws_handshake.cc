@@ -124,11 +124,7 @@ std::string_view only_value(const Fields& fields, std::string_view name) {
 }  // namespace
 
 bool asks_for_websocket(const RequestHead& request) {
-  bool found = false;
-  each_list_element(request.upgrade, [&](std::string_view protocol) {
-    found |= equal_ignoring_case(protocol.substr(0, protocol.find('/')), "websocket");
-  });
-  return found;
+  return equal_ignoring_case(request.upgrade, "websocket");
 }
 
 Result<std::string> accept_websocket(const RequestHead& request) {

@@ -9,7 +9,8 @@
 
 namespace banyan::http {
 
-// Whether the request asks for a WebSocket at all: its Upgrade names "websocket". If not, it is none of ours.
+// Whether the request asks for a WebSocket at all: its Upgrade is "websocket" (of a list, the parser
+// leaves that; "websocket/13" is something else). If not, it is none of ours.
 bool asks_for_websocket(const RequestHead& request);
 
 // The value of Sec-WebSocket-Accept for a request that asks_for_websocket(). Errors, the client's: 400 for

@@ -119,6 +119,20 @@ test('426 says what to upgrade to', async (scope) => {
   }
 });
 
+// RFC 9110 section 7.8.
+test('Upgrade is a list, and a version is another protocol', async (scope) => {
+  const banyan = await begin(scope);
+  const shake = (protocols) =>
+    ask(
+      scope,
+      banyan.port,
+      `GET /live/x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: ${protocols}\r\n` +
+        'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
+    );
+  assert.equal((await shake('h2c, WebSocket')).status, 101);
+  assert.equal((await shake('websocket/13')).status, 426);
+});
+
 test('who does not read is closed, others do not notice', async (scope) => {
   const banyan = await begin(scope, 'queue = { bytes = "64k" }', { workers: 1 });
   const stalled = await Promise.all(

@@ -472,8 +472,14 @@ TEST(H1Request, Upgrade) {
   EXPECT_EQ(upgrade("Upgrade: websocket\r\n"), "");
   EXPECT_EQ(upgrade("Connection: upgrade\r\n"), "");
   EXPECT_EQ(upgrade("Connection: upgrade\r\nUpgrade:\r\n"), "");
-  EXPECT_EQ(upgrade("Connection: upgrade\r\nUpgrade: a, websocket\r\n"), "");
-  EXPECT_EQ(upgrade("Connection: upgrade\r\nUpgrade: websocket\r\nUpgrade: websocket\r\n"), "");
+  EXPECT_EQ(upgrade("Connection: upgrade\r\nUpgrade: a, b\r\n"), "");
+  EXPECT_EQ(upgrade("Connection: upgrade\r\nUpgrade: a\r\nUpgrade: b\r\n"), "");
+  EXPECT_EQ(upgrade("Connection: upgrade\r\nUpgrade: h2c, WebSocket\r\n"), "WebSocket");
+  EXPECT_EQ(upgrade("Connection: upgrade\r\nUpgrade: websocket, h2c\r\n"), "websocket");
+  EXPECT_EQ(upgrade("Connection: upgrade\r\nUpgrade: h2c\r\nUpgrade: websocket\r\n"), "websocket");
+  EXPECT_EQ(upgrade("Connection: upgrade\r\nUpgrade: websocket/13\r\n"), "websocket/13");
+  EXPECT_EQ(upgrade("Connection: upgrade\r\nUpgrade: websocket/13, h2c\r\n"), "");
+  EXPECT_EQ(upgrade("Connection: upgrade\r\nUpgrade: @, websocket\r\n"), "");
   EXPECT_EQ(upgrade("Connection: upgrade\r\nUpgrade: a/\r\n"), "");
   EXPECT_EQ(upgrade("Connection: upgrade\r\nUpgrade: H2C\r\n"), "");
   EXPECT_EQ(upgrade("Connection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 1\r\n"), "");
