@@ -17,6 +17,7 @@
 #include "handlers/event_dispatch/publish_rights.h"
 #include "handlers/event_dispatch/publish_session.h"
 #include "handlers/event_dispatch/refusal.h"
+#include "http/accept.h"
 #include "http/ws_handshake.h"
 #include "shm/directory.h"
 
@@ -34,12 +35,10 @@ Result<void> format_shared(const config::HandlerEntry& entry, std::span<std::byt
   return shm::EventLog::format(region, entry.options.as<EventDispatchOptions>().shape());
 }
 
+constexpr std::string_view kPageMethods = "GET, HEAD, OPTIONS";
+
 bool accepts_event_stream(const http::Fields& fields) {
-  bool found = false;
-  http::each_list_element(fields.get(http::FieldId::accept), [&](std::string_view range) {
-    found |= http::equal_ignoring_case(range.substr(0, range.find_first_of("; \t")), "text/event-stream");
-  });
-  return found;
+  return http::accepts_by_name(fields, "text/event-stream");
 }
 
 std::unique_ptr<handler::Session> poll(handler::Call& call, std::shared_ptr<EventHub> hub,
@@ -143,7 +142,7 @@ void EventDispatch::answer_preflight(handler::Call& call) {
   const http::RequestHead& request = call.request();
   http::ResponseHead head;
   head.status = 204;
-  head.fields.add("Allow", "GET, POST, OPTIONS");
+  head.fields.add("Allow", kChannelMethods);
   const size_t before = head.fields.size();
   rights_->add_cors_fields(request.fields.get(http::FieldId::origin), head.fields);
   if (head.fields.size() > before) {
@@ -156,7 +155,21 @@ void EventDispatch::answer_preflight(handler::Call& call) {
 }
 
 std::unique_ptr<handler::Session> EventDispatch::open_page(handler::Call& call, const EventPlace& place) {
-  if (call.request().method != http::Method::get) return refuse(call, client_error(405, "use GET"));
+  switch (call.request().method) {
+    case http::Method::get:
+    case http::Method::head:
+      break;
+    case http::Method::options: {
+      http::ResponseHead head;
+      head.status = 204;
+      head.fields.add("Allow", kPageMethods);
+      handler::answer(call, services_.buffers, std::move(head), {});
+      return nullptr;
+    }
+    default:
+      answer_refusal(call, services_.buffers, client_error(405, "use GET"), kPageMethods);
+      return nullptr;
+  }
   const Result<Grant> grant = rights_->grant(call.request(), {}, services_.loop.wall());
   if (!grant.ok()) return refuse(call, grant.error());
   const bool one = place.kind == EventPlace::Kind::one_page;

@@ -94,6 +94,10 @@ std::unique_ptr<handler::Session> open_channels_page(handler::Call& call, std::s
   http::ResponseHead head = page_head();
   head.body = {http::BodyKind::streamed, 0};
   call.respond(head);
+  if (call.request().method == http::Method::head) {
+    call.response_body().end();
+    return nullptr;
+  }
   return std::make_unique<ChannelsPage>(call, std::move(hub));
 }
 

@@ -7,14 +7,14 @@
 namespace banyan::handlers {
 namespace {
 
-void add_fields_of(int status, http::Fields& fields) {
+void add_fields_of(int status, std::string_view allow, http::Fields& fields) {
   using http::FieldId;
   switch (status) {
     case 401:
       fields.add("WWW-Authenticate", "Bearer");
       break;
     case 405:
-      fields.add("Allow", "GET, POST");
+      fields.add("Allow", allow);
       break;
     case 426:
       fields.add(FieldId::upgrade, "websocket");
@@ -29,7 +29,7 @@ void add_fields_of(int status, http::Fields& fields) {
 
 }  // namespace
 
-void answer_refusal(handler::Call& call, BufferPools& buffers, const Error& error) {
+void answer_refusal(handler::Call& call, BufferPools& buffers, const Error& error, std::string_view allow) {
   std::string json = "{\"title\":";
   append_json_string(json, http::reason_phrase(error.status));
   fmt::format_to(std::back_inserter(json), ",\"status\":{},\"detail\":", error.status);
@@ -38,7 +38,7 @@ void answer_refusal(handler::Call& call, BufferPools& buffers, const Error& erro
   http::ResponseHead head;
   head.status = error.status;
   head.fields.add(http::FieldId::content_type, "application/problem+json");
-  add_fields_of(error.status, head.fields);
+  add_fields_of(error.status, allow, head.fields);
   handler::answer(call, buffers, std::move(head), json);
 }
 

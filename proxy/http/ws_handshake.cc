@@ -132,8 +132,9 @@ Result<std::string> accept_websocket(const RequestHead& request) {
   if (request.minor_version == 0) return client_error(400, "a WebSocket needs HTTP/1.1");
   const std::string_view version = only_value(request.fields, "Sec-WebSocket-Version");
   if (version != "13") {
-    return client_error(version.empty() ? 400 : 426, version.empty() ? "Sec-WebSocket-Version is missing"
-                                                                     : "only WebSocket version 13 is spoken");
+    return client_error(version.empty() ? 400 : 426,
+                        version.empty() ? "Sec-WebSocket-Version must be there, and only once"
+                                        : "only WebSocket version 13 is spoken");
   }
   const std::string_view key = only_value(request.fields, "Sec-WebSocket-Key");
   if (!is_key(key)) return client_error(400, "Sec-WebSocket-Key is not 16 bytes in base64");

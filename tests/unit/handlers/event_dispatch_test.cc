@@ -46,6 +46,44 @@ TEST_F(EventDispatchTest, RefusesWhatItDoesNotServe) {
   }
 }
 
+// RFC 9110 section 12.4.2: a weight of zero means "not acceptable".
+TEST_F(EventDispatchTest, AnEventStreamThatIsNotWanted) {
+  make();
+  const std::pair<std::string, int> cases[] = {{"text/event-stream;q=0", 426},
+                                               {"text/event-stream ; Q=0.000", 426},
+                                               {"text/html, text/event-stream; q=0.001", 200},
+                                               {"Text/Event-Stream;charset=utf-8", 200}};
+  for (const auto& [accept, status] : cases) {
+    auto request = stream("x");
+    request.fields[0].second = accept;
+    testing::FakeCall call(worker_.loop, request);
+    call.open(*made_.handler);
+    EXPECT_EQ(call.status(), status) << accept;
+  }
+}
+
+TEST_F(EventDispatchTest, MethodsOfThePages) {
+  make();
+  publish("x", "event");
+  for (std::string path : {"_channels", "_channels/x"}) {
+    const auto answer_to = [&](std::string method) {
+      auto call = std::make_unique<testing::FakeCall>(
+          worker_.loop,
+          testing::FakeRequest{.method = std::move(method), .path = "/live/" + path, .mount = "/live/"});
+      call->open(*made_.handler);
+      EXPECT_TRUE(call->run());
+      return call;
+    };
+    EXPECT_THAT(answer_to("GET")->body(), HasSubstr("\"x\""));
+    EXPECT_EQ(answer_to("HEAD")->status(), 200);
+    EXPECT_EQ(answer_to("HEAD")->body(), "");
+    EXPECT_EQ(answer_to("POST")->status(), 405);
+    EXPECT_EQ(answer_to("POST")->field("Allow"), "GET, HEAD, OPTIONS");
+    EXPECT_EQ(answer_to("OPTIONS")->status(), 204);
+    EXPECT_EQ(answer_to("OPTIONS")->field("Allow"), "GET, HEAD, OPTIONS");
+  }
+}
+
 TEST_F(EventDispatchTest, OptionsAreChecked) {
   const auto problem = [&](std::string_view keys) {
     return worker_.make(all_handlers(), fmt::format("type = \"event_dispatch\"\n{}", keys)).problem;

@@ -34,6 +34,10 @@ TEST_F(WsHandshakeTest, Versions) {
   EXPECT_EQ(refusal(), 400);
   add("Sec-WebSocket-Version", "8");
   EXPECT_EQ(refusal(), 426);
+  request.fields.remove("Sec-WebSocket-Version");
+  for (int i = 0; i < 2; ++i) add("Sec-WebSocket-Version", "13");
+  EXPECT_EQ(refusal(), 400);
+  EXPECT_EQ(accept_websocket(request).error().message, "Sec-WebSocket-Version must be there, and only once");
 }
 
 TEST_F(WsHandshakeTest, Keys) {
