@@ -93,7 +93,7 @@ struct Config {
   std::string state_dir = "/var/lib/banyan";
   std::string run_dir = "/run/banyan";
   Millis shutdown_timeout = 30s;
-  uint32_t worker_connections = 0;    // 0: from RLIMIT_NOFILE, less 10 percent
+  uint32_t worker_connections = 0;    // 0: from RLIMIT_NOFILE
   std::vector<Cidr> trusted_proxies;  // whose X-Forwarded-* headers are believed
   std::string via = "banyan";         // our name in Via and Proxy-Status
   // The field that says how many milliseconds of the deadline are left; empty: none.

@@ -226,9 +226,12 @@ const Section<Config>& root_section() {
            .needs_restart(),
        field("shutdown_timeout", &Config::shutdown_timeout, duration(Millis(0), 24h),
              "How long a graceful stop waits for requests and connections under way."),
-       field("worker_connections", &Config::worker_connections, integer_or<uint32_t>("auto", 16, 10'000'000),
-             "Most connections of a worker, to clients and upstreams together; \"auto\" is the limit of open "
-             "files less 10 percent."),
+       field(
+           "worker_connections", &Config::worker_connections, integer_or<uint32_t>("auto", 16, 10'000'000),
+           "Most connections of clients that a worker serves at the same time; further ones wait. \"auto\" "
+           "is "
+           "the limit of open files (RLIMIT_NOFILE) less 10 percent. Neither is more than that limit leaves "
+           "beside listeners, logs and what a reload needs; a warning says so."),
        field("trusted_proxies", &Config::trusted_proxies, list(cidr(), true),
              "Networks of proxies in front, whose X-Forwarded-For and other forwarding fields are believed "
              "and extended; from others they are replaced. \"unix:\" is every peer on a unix socket."),

@@ -5,9 +5,11 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 
 #include "base/check.h"
 #include "base/log.h"
+#include "process/descriptors.h"
 
 namespace banyan::process {
 namespace {
@@ -48,8 +50,10 @@ union Control {
   char bytes[CMSG_SPACE(4 * sizeof(int))];
 };
 
-// Takes over all descriptors that came; false if there was more than one.
-bool take_descriptors(msghdr& header, Fd& fd) {
+enum class Delivery { complete, without_descriptor, broken };
+
+// Takes over all descriptors that came. The kernel leaves out one that the process may not have any more.
+Delivery take_descriptors(msghdr& header, Fd& fd) {
   int count = 0;
   for (cmsghdr* part = CMSG_FIRSTHDR(&header); part; part = CMSG_NXTHDR(&header, part)) {
     if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
@@ -61,7 +65,9 @@ bool take_descriptors(msghdr& header, Fd& fd) {
       ++count;
     }
   }
-  return count <= 1 && !(header.msg_flags & (MSG_TRUNC | MSG_CTRUNC));
+  if (count > 1 || (header.msg_flags & MSG_TRUNC)) return Delivery::broken;
+  if (!(header.msg_flags & MSG_CTRUNC)) return Delivery::complete;
+  return count == 0 ? Delivery::without_descriptor : Delivery::broken;
 }
 
 void cut_text(std::string& text) {
@@ -144,6 +150,8 @@ void Channel::on_writable() {
 }
 
 void Channel::on_readable() {
+  std::optional<ReserveInUse> reserve;
+  if (side_ == Side::child) reserve.emplace();
   while (!closed_ && receive_one()) {
   }
 }
@@ -164,11 +172,12 @@ bool Channel::receive_one() {
   if (got < 0 && errno == EAGAIN) return false;
   if (got <= 0) return close(), false;
   Message message;
-  bool whole = take_descriptors(header, message.fd);
+  const Delivery delivery = take_descriptors(header, message.fd);
+  const bool has_fd = message.fd || delivery == Delivery::without_descriptor;
   const MessageRow* row = nullptr;
-  if (whole && static_cast<size_t>(got) >= sizeof head)
+  if (delivery != Delivery::broken && static_cast<size_t>(got) >= sizeof head)
     row = find_message_row(static_cast<MessageType>(head.type));
-  if (!row || row->from_master == (side_ == Side::master) || row->has_fd != static_cast<bool>(message.fd)) {
+  if (!row || row->from_master == (side_ == Side::master) || row->has_fd != has_fd) {
     LOG(error, "a message between processes that is not one: type {}, {} bytes", head.type, got);
     return close(), false;
   }

@@ -4,7 +4,8 @@
 //   message on the wire:  u32 type · u32 zero · u64 number · text      and at most one descriptor beside it
 //
 // The types are one table (kMessageRows); a message that is not in it, goes the wrong way, or has a
-// descriptor too many ends the channel: a child is not trusted with the master's memory or descriptors.
+// descriptor too many ends the channel: a child is not trusted with the master's memory or descriptors. One
+// whose descriptor the kernel could not deliver, because the receiver may have no more, comes without it.
 #pragma once
 
 #include <sys/types.h>
@@ -52,7 +53,7 @@ struct Message {
   MessageType type = MessageType::stop;
   uint64_t number = 0;
   std::string text = {};
-  Fd fd = {};
+  Fd fd = {};  // empty in a received one: there was none left
 };
 
 struct MessageRow {

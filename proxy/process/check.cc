@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "control/rollout_book.h"
+#include "process/descriptors.h"
 #include "process/generation.h"
 #include "process/inheritance.h"
 #include "process/workplace.h"
@@ -29,6 +30,10 @@ void build(const std::shared_ptr<Configuration>& configuration,
                                  {.strict = true, .run_tests = true});
   diagnostics.insert(diagnostics.end(), built.diagnostics.begin(), built.diagnostics.end());
   const config::Config& config = configuration->config;
+  raise_file_limit();  // as the start does
+  if (std::string line = connection_warning(config); !line.empty()) {
+    diagnostics.push_back({.severity = config::Diagnostic::Severity::warning, .message = std::move(line)});
+  }
   for (std::string& difference : control::live_differences(config.state_dir, config.rollouts)) {
     diagnostics.push_back(
         {.severity = config::Diagnostic::Severity::warning, .message = std::move(difference)});

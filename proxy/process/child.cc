@@ -1,5 +1,6 @@
 #include "process/child.h"
 
+#include <fmt/format.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -11,12 +12,15 @@
 #include "process/change.h"
 #include "process/children.h"
 #include "process/controller.h"
+#include "process/descriptors.h"
 #include "process/system_calls.h"
 #include "process/worker.h"
 #include "shm/processes.h"
 
 namespace banyan::process {
 namespace {
+
+constexpr char kNoneLeft[] = "there is no descriptor left (RLIMIT_NOFILE)";
 
 // Everything of the master's that is not ours: other children's channels, its loop, its signals.
 void close_foreign(Inheritance& inheritance, uint32_t place, const Fd& channel) {
@@ -87,6 +91,7 @@ int live_as_child(Inheritance& inheritance, uint32_t place, Fd channel) {
   }
   if (!die_with(inheritance.master)) return 1;
   give_up_rights(inheritance);
+  keep_reserve();
   Child child(inheritance, place, std::move(channel), std::move(memory));
   if (place == shm::kControllerSlot) {
     Controller controller(child);
@@ -139,6 +144,8 @@ Result<std::shared_ptr<Generation>> Child::build(std::shared_ptr<const Configura
                                               current_.get(), {.strict = strict, .run_tests = false});
   if (config::has_errors(built.diagnostics)) return proxy_error(config::to_text(built.diagnostics));
   remarks = config::to_text(built.diagnostics);
+  if (std::string line = connection_warning(built.generation->config()); !line.empty())
+    remarks += line + "\n";
   for (const std::string& line : role_->remarks(built.generation->config())) remarks += line + "\n";
   return std::move(built.generation);
 }
@@ -148,6 +155,7 @@ Result<std::shared_ptr<Generation>> Child::build(std::shared_ptr<const Configura
 void Child::on_message(Message message) {
   switch (message.type) {
     case MessageType::listen_socket:
+      if (!message.fd) next_incomplete_ = true;
       next_sockets_[message.text] = std::move(message.fd);
       break;
     case MessageType::log_file:
@@ -179,7 +187,7 @@ void Child::on_message(Message message) {
       inheritance_.standing = parse_standing(message.text);
       break;
     case MessageType::kept:
-      role_->on_kept(message.number, message.fd);
+      on_kept(message);
       break;
     default:
       break;
@@ -190,14 +198,27 @@ void Child::on_message(Message message) {
 void Child::on_channel_closed() { finish(); }
 
 void Child::on_log_file(Message message) {
-  if (message.number == 0) {
+  if (message.number > 0) {
+    if (!message.fd) next_incomplete_ = true;
+    next_logs_[message.text] = std::move(message.fd);
+  } else if (message.fd) {
     logs_.put(message.text, std::move(message.fd));
   } else {
-    next_logs_[message.text] = std::move(message.fd);
+    LOG(error, "{} was opened again: {}; lines go on to the old file", message.text, kNoneLeft);
   }
 }
 
+void Child::on_kept(const Message& message) {
+  if (message.fd) return role_->on_kept(message.number, message.fd);
+  role_->on_outcome(message.number, {.done = false, .lines = {kNoneLeft}});
+}
+
 void Child::on_prepare(const Message& message) {
+  if (!message.fd || next_incomplete_) {
+    channel_.send(
+        {MessageType::refused, message.number, fmt::format("{}: {}", place_name(place_), kNoneLeft)});
+    return on_abort();
+  }
   auto configuration = from_memfd(message.fd, static_cast<uint32_t>(message.number));
   std::string remarks;
   auto built = configuration ? build(std::move(*configuration), true, remarks)
@@ -230,6 +251,7 @@ void Child::on_abort() {
   next_.reset();
   next_sockets_.clear();
   next_logs_.clear();
+  next_incomplete_ = false;
 }
 
 uint64_t Child::ask(MessageType type, std::string text) {

@@ -93,6 +93,7 @@ class Child final : Channel::Listener {
   void on_channel_closed() override;
 
   void on_prepare(const Message& message);
+  void on_kept(const Message& message);
   void on_commit(uint64_t number);
   void on_abort();
   void on_log_file(Message message);
@@ -114,6 +115,7 @@ class Child final : Channel::Listener {
   std::shared_ptr<Generation> next_;
   NamedFds next_sockets_;
   NamedFds next_logs_;
+  bool next_incomplete_ = false;  // some of these did not arrive
   uint32_t last_request_ = 0;
 };
 

@@ -34,6 +34,10 @@ namespace {
 }  // namespace
 
 void HookProcesses::start(const std::string& name, Fd line) {
+  if (!line) {
+    LOG(error, "rollout {}: its command cannot be started: there is no descriptor left", name);
+    return;
+  }
   const config::Rollout* rollout = inheritance_.current->config.find_rollout(name);
   if (!rollout || !rollout->on_event || rollout->on_event->command.empty()) {
     LOG(warn, "rollout {}: there is no command to run", name);

@@ -4,7 +4,6 @@
 #include <linux/capability.h>
 #include <pwd.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -84,18 +83,6 @@ void close_others(std::vector<unsigned> keep) {
     from = std::max(from, fd + 1);
   }
   close_range(from, ~0U, 0);
-}
-
-uint64_t raise_file_limit() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
-  if (limit.rlim_cur != limit.rlim_max) {
-    rlimit raised = limit;
-    raised.rlim_cur = limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &raised) == 0) return raised.rlim_cur;
-    LOG(warn, "cannot raise the limit of open files to {}: {}", limit.rlim_max, std::strerror(errno));
-  }
-  return limit.rlim_cur;
 }
 
 // The kernel lays out the arguments' and then the environment's strings in one piece.

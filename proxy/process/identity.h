@@ -38,9 +38,6 @@ void ignore_terminal_signals();
 // Closes all descriptors but the standard ones and these.
 void close_others(std::vector<unsigned> keep);
 
-// As many open files as the kernel allows (RLIMIT_NOFILE's hard limit). Gives the limit that holds now.
-uint64_t raise_file_limit();
-
 // What ps(1) and top(1) show. The first call to prepare() takes over the memory that held main()'s arguments
 // and the environment, which moves elsewhere; without it set() changes only the short name.
 class ProcessTitle {

@@ -1,13 +1,13 @@
 #include "process/overload.h"
 
 #include <fcntl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cerrno>
 
 #include "base/log.h"
 #include "event/loop.h"
+#include "process/descriptors.h"
 
 namespace banyan::process {
 namespace {
@@ -21,10 +21,8 @@ Overload::Overload(event::Loop& loop, const ResidentMemory& memory)
 
 void Overload::set(const config::Overload& limits) {
   limits_ = limits;
-  rlimit limit{};
-  getrlimit(RLIMIT_NOFILE, &limit);
-  most_descriptors_ =
-      limit.rlim_cur / 10'000 * limits.descriptors + limit.rlim_cur % 10'000 * limits.descriptors / 10'000;
+  const uint64_t limit = descriptor_limit();
+  most_descriptors_ = limit / 10'000 * limits.descriptors + limit % 10'000 * limits.descriptors / 10'000;
   late_in_a_row_ = 0;
   due_ = loop_.now() + kLook;
   timer_.start_at(due_);

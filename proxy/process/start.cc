@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "handler/bells.h"
+#include "process/descriptors.h"
 #include "process/master.h"
 #include "process/state_lock.h"
 

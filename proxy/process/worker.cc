@@ -1,6 +1,5 @@
 #include "process/worker.h"
 
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,6 +7,7 @@
 #include "base/log.h"
 #include "base/stable_hash.h"
 #include "net/socket_io.h"
+#include "process/descriptors.h"
 
 namespace banyan::process {
 namespace {
@@ -18,23 +18,6 @@ constexpr Duration kLongestQueue = std::chrono::milliseconds(200);
 constexpr Millis kPace{100};
 // How long connections that were cut may take to be cleared away.
 constexpr Duration kCutTime = std::chrono::milliseconds(500);
-
-// Of bodies under way that may be in pipes: slow clients keep them, so there is a bound.
-constexpr size_t kMostPipes = 128;
-
-size_t descriptor_limit() {
-  rlimit limit{};
-  return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 1024;
-}
-
-size_t connection_limit(const config::Config& config) {
-  return config.worker_connections ? config.worker_connections : descriptor_limit() / 10 * 9;
-}
-
-// With two descriptors each, at most a thirty-second of what the process may have.
-size_t pipe_limit(const config::Config& config) {
-  return config.splice ? std::min(kMostPipes, descriptor_limit() / 64) : 0;
-}
 
 uint64_t address_key(const net::IpAddress& peer, std::string_view what) {
   const auto bytes = peer.bytes();

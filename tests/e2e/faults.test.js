@@ -7,7 +7,7 @@ import { poor, start, startInFrontOf } from './lib/banyan.js';
 import { fetch, load } from './lib/client.js';
 import { connect } from './lib/raw.js';
 import { record } from './lib/recorder.js';
-import { serveHttp } from './lib/servers.js';
+import { freePort, serveHttp } from './lib/servers.js';
 import { test } from './lib/test.js';
 import { until } from './lib/wait.js';
 
@@ -31,10 +31,9 @@ test('a full disk under the access log: lines are lost and counted, requests are
 });
 
 test('too few descriptors: 503 with Retry-After before that, and all is well afterwards', async (scope) => {
-  const banyan = await start(scope, reply, { workers: 1, ...poor(100), top: 'worker_connections = 1000' });
+  const banyan = await start(scope, `${reply}\n[overload]\ndescriptors = 50`, { workers: 1, ...poor(100) });
   const open = [];
   const first = await connect(scope, banyan.port);
-  // Those for whom there is no place are refused, quickly.
   for (let i = 0; i < 150; i += 1) {
     const client = await connect(scope, banyan.port).catch(() => undefined);
     if (client) open.push(client);
@@ -53,6 +52,33 @@ test('too few descriptors: 503 with Retry-After before that, and all is well aft
   await until(async () => (await fetch(banyan.url, { agent: false })).status === 200, 'a new client', 20_000);
   for (let i = 0; i < 20; i += 1) assert.equal((await fetch(banyan.url, { agent: false })).status, 200);
   assert.equal(banyan.workers().length, 1);
+});
+
+test('more clients than descriptors: who is served stays, also with a reload and new log files', async (scope) => {
+  const text = (version) => `[[route]]\npath = "/*"\nreply = { body = "${version}" }\n`;
+  const banyan = await start(scope, text('one'), { ...poor(256), top: 'worker_connections = 1024' });
+  const warning = /worker_connections: 1024 exceeds the limit of open files, 256: a worker takes [0-9]+ at most/;
+  await banyan.said(warning);
+  const workers = banyan.workers();
+  const ended = [];
+  for (let i = 0; i < 600; i += 1) {
+    const client = await connect(scope, banyan.port);
+    client.socket.on('close', () => ended.push(i));
+  }
+  await banyan.said(/worker_connections \([0-9]+\) reached: new clients have to wait/);
+  for (let i = 0; i < 3; i += 1) {
+    fs.renameSync(path.join(banyan.folder, 'access.log'), path.join(banyan.folder, 'access.log.1'));
+    const { code, stderr } = await banyan.ctl('reopen');
+    assert.equal(code, 0, stderr);
+  }
+  const free = await freePort();
+  banyan.configure(`${text('two')}[[listener]]\naddress = "127.0.0.1:${free}"\n`);
+  const { code, stderr } = await banyan.order('reload');
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, warning);
+  assert.deepEqual(banyan.workers(), workers);
+  assert.deepEqual(ended, []);
+  assert.doesNotMatch(banyan.errorLog(), / error /);
 });
 
 test('a server that drips is cut off at the deadline, in its head or in its body', async (scope) => {

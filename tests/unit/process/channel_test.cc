@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -74,6 +75,47 @@ TEST_F(ChannelTest, DescriptorsTravelAndStayPrivate) {
   EXPECT_EQ(pread(fd, text, sizeof text, 0), 11);
   EXPECT_STREQ(text, "workers = 2");
   EXPECT_EQ(fcntl(fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
+}
+
+// Descriptors up to the lowest free one, and no further.
+class NoneLeft {
+ public:
+  NoneLeft() {
+    CHECK(getrlimit(RLIMIT_NOFILE, &before_) == 0);
+    const int lowest = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+    close(lowest);
+    rlimit now = before_;
+    now.rlim_cur = static_cast<rlim_t>(lowest);
+    CHECK(setrlimit(RLIMIT_NOFILE, &now) == 0);
+  }
+  ~NoneLeft() { setrlimit(RLIMIT_NOFILE, &before_); }
+
+ private:
+  rlimit before_{};
+};
+
+TEST_F(ChannelTest, AMessageWhoseDescriptorCannotBeTakenComesWithoutIt) {
+  child.send({MessageType::ask_hook, 1, "checkout", make_file("")});
+  {
+    NoneLeft none_left;
+    wait_for([&] { return master_ear.messages.size() == 1; });
+  }
+  EXPECT_EQ(master_ear.messages[0].text, "checkout");
+  EXPECT_FALSE(master_ear.messages[0].fd);
+  child.send({MessageType::ask_hook, 2, "checkout", make_file("")});
+  wait_for([&] { return master_ear.messages.size() == 2; });
+  EXPECT_TRUE(master_ear.messages[1].fd);
+  EXPECT_EQ(master_ear.closed, 0);
+}
+
+TEST_F(ChannelTest, AChildHasAReserveForWhatTheMasterPasses) {
+  master.send({MessageType::log_file, 0, "access.log", make_file("")});
+  {
+    NoneLeft none_left;
+    wait_for([&] { return child_ear.messages.size() == 1; });
+    EXPECT_LT(fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0), 0) << "the reserve is not for others";
+  }
+  EXPECT_TRUE(child_ear.messages[0].fd);
 }
 
 TEST_F(ChannelTest, MoreThanTheKernelTakesIsQueued) {
