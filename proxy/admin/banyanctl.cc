@@ -32,7 +32,7 @@ struct Command {
 struct Words {
   Access access;
   bool json = false;
-  double timeout = 30;
+  double timeout = 60;  // longer than the master gives a reload
   std::string why;
   bool force = false;
   std::string rollout;

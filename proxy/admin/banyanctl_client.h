@@ -15,7 +15,7 @@ struct Access {
   std::string socket;  // path; used unless `url` is set
   std::string url;     // "http://127.0.0.1:9901"
   std::string token;
-  Millis timeout{30'000};
+  Millis timeout{60'000};
 };
 
 struct Answer {

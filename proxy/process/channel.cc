@@ -32,6 +32,7 @@ constexpr std::array kMessageRows = {
     MessageRow{MessageType::reloaded, "reloaded", true, false},
     MessageRow{MessageType::standing, "standing", true, false},
     MessageRow{MessageType::kept, "kept", true, true},
+    MessageRow{MessageType::preparing, "preparing", false, false},
     MessageRow{MessageType::ready, "ready", false, false},
     MessageRow{MessageType::refused, "refused", false, false},
     MessageRow{MessageType::committed, "committed", false, false},

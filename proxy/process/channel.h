@@ -37,6 +37,7 @@ enum class MessageType : uint32_t {
   standing,  // text: an admin::Standing, for the controller
   kept,      // fd: config::Sources as bytes, of a kept configuration; number: of the request
   // From a child.
+  preparing,     // number: of the reload; the answer follows when it is through
   ready,         // number: of the configuration; text: remarks, a line each
   refused,       // number; text: the reasons, a line each
   committed,     // number

@@ -214,6 +214,7 @@ void Child::on_kept(const Message& message) {
 }
 
 void Child::on_prepare(const Message& message) {
+  channel_.send({MessageType::preparing, message.number});
   if (!message.fd || next_incomplete_) {
     channel_.send(
         {MessageType::refused, message.number, fmt::format("{}: {}", place_name(place_), kNoneLeft)});

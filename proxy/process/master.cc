@@ -323,6 +323,7 @@ void Master::on_child_message(uint32_t place, Message message) {
         LOG(error, "{} cannot start: {}", place_name(place), message.text);
       }
       return reload_.on_message(place, message);
+    case MessageType::preparing:
     case MessageType::committed:
       return reload_.on_message(place, message);
     case MessageType::ask_reload:
@@ -357,9 +358,10 @@ void Master::on_child_death(uint32_t place, Children::State last_state, bool kil
   end_if_alone();
 }
 
-// While a configuration is built for a reload the loop stands still, too; that has a limit of its own.
+// While a configuration is built for a reload the loop stands still, too; that has a limit of its own. It is
+// no excuse for who has not begun to.
 void Master::on_stuck(uint32_t place, const std::string& why) {
-  if (reload_.waits_for(place) || phase_ == Phase::stopping) return;
+  if (reload_.occupies(place) || phase_ == Phase::stopping) return;
   const uint32_t pid = inheritance_.segment.layout().processes[place].pid.load(std::memory_order_relaxed);
   LOG(error, "{} (process {}) is stuck: {}; it is killed", place_name(place), pid, why);
   counters_.counter(shm::Metric::worker_stuck).add();

@@ -1,5 +1,7 @@
 #include "process/reload.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <csignal>
 
@@ -71,12 +73,6 @@ void Reload::cancel(const std::string& reason) {
   std::deque<Job> asked;
   asked.swap(asked_);
   for (Job& job : asked) tell(job, {.done = false, .lines = {reason}});
-}
-
-bool Reload::waits_for(uint32_t place) const {
-  if (!candidate_) return false;
-  const std::vector<uint32_t> missing = candidate_->round.missing();
-  return std::find(missing.begin(), missing.end(), place) != missing.end();
 }
 
 config::Sources Reload::read_sources() {
@@ -212,6 +208,7 @@ void Reload::on_message(uint32_t place, const Message& message) {
       for (std::string& line : split_lines(message.text)) candidate_->warnings.push_back(std::move(line));
     }
   }
+  if (message.type == MessageType::preparing) round.on_preparing(place);
   if (message.type == MessageType::refused) round.on_refused(place, place_name(place), message.text);
   if (message.type == MessageType::committed) round.on_committed(place);
   follow();
@@ -224,12 +221,20 @@ void Reload::on_death(uint32_t place) {
 }
 
 void Reload::on_time_out() {
+  std::vector<std::string> reasons;
   for (uint32_t place : candidate_->round.missing()) {
-    LOG(error, "reload: {} does not answer", place_name(place));
+    const bool busy = candidate_->round.occupies(place);
+    reasons.push_back(
+        place_name(place) +
+        (busy && !candidate_->switched
+             ? fmt::format(" did not prepare the configuration within {} s",
+                           std::chrono::duration_cast<std::chrono::seconds>(kPrepareTime).count())
+             : " does not answer"));
+    LOG(error, "reload: {}", reasons.back());
     // It has not taken the new configuration, so it must not serve on with the old one.
     if (candidate_->switched) children_.kill(place, SIGKILL);
   }
-  candidate_->round.on_time_out();
+  candidate_->round.on_time_out(reasons);
   follow();
 }
 

@@ -57,8 +57,8 @@ class Reload {
   // goes on.
   void cancel(const std::string& reason);
   bool running() const { return candidate_.has_value(); }
-  // That child is asked for its answer, or will be.
-  bool waits_for(uint32_t place) const;
+  // That child is busy with it, and may be for long.
+  bool occupies(uint32_t place) const { return candidate_ && candidate_->round.occupies(place); }
 
   // From the children.
   void on_message(uint32_t place, const Message& message);

@@ -1,6 +1,7 @@
 #include "process/round.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "process/outcome.h"
 
@@ -27,14 +28,28 @@ std::vector<uint32_t> Round::missing() const {
   std::vector<uint32_t> places;
   Answer wanted = phase_ == Phase::committing ? Answer::committed : Answer::ready;
   for (const Participant& participant : participants_) {
-    if (participant.answer != wanted) places.push_back(participant.place);
+    if (participant.answer != Answer::not_asked && participant.answer < wanted)
+      places.push_back(participant.place);
   }
   return places;
 }
 
+bool Round::occupies(uint32_t place) const {
+  const Participant* participant = find(place);
+  if (!participant) return false;
+  return phase_ == Phase::committing ? participant->answer != Answer::committed
+                                     : participant->answer == Answer::preparing;
+}
+
+void Round::on_preparing(uint32_t place) {
+  Participant* participant = find(place);
+  if (participant && participant->answer == Answer::asked) participant->answer = Answer::preparing;
+}
+
 void Round::on_ready(uint32_t place) {
   Participant* participant = find(place);
-  if (phase_ != Phase::preparing || !participant || participant->answer != Answer::asked) return;
+  if (phase_ != Phase::preparing || !participant) return;
+  if (participant->answer != Answer::asked && participant->answer != Answer::preparing) return;
   participant->answer = Answer::ready;
   advance();
 }
@@ -54,23 +69,31 @@ void Round::on_committed(uint32_t place) {
 }
 
 void Round::on_death(uint32_t place, const std::string& who) {
-  if (!find(place)) return;
-  if (phase_ == Phase::preparing) {
-    refuse(who + " died while it prepared the configuration");
-  } else {
-    on_committed(place);
+  const Participant* participant = find(place);
+  if (!participant) return;
+  if (phase_ != Phase::preparing) return on_committed(place);
+  const bool first = participant == &participants_.front();
+  if (!first && participant->answer < Answer::preparing) {
+    std::erase_if(participants_, [place](const Participant& each) { return each.place == place; });
+    return advance();
   }
+  refuse(who + " died while it prepared the configuration");
 }
 
-void Round::on_time_out() {
+void Round::on_time_out(const std::vector<std::string>& reasons) {
   if (phase_ == Phase::preparing) {
-    refuse("the processes did not prepare the configuration in time");
+    for (const std::string& reason : reasons) refuse(reason);
+    if (reasons_.empty()) refuse("the processes did not prepare the configuration in time");
   } else if (phase_ == Phase::committing) {
     phase_ = Phase::applied;
   }
 }
 
 Round::Participant* Round::find(uint32_t place) {
+  return const_cast<Participant*>(std::as_const(*this).find(place));
+}
+
+const Round::Participant* Round::find(uint32_t place) const {
   auto found = std::find_if(participants_.begin(), participants_.end(),
                             [place](const Participant& participant) { return participant.place == place; });
   return found == participants_.end() ? nullptr : &*found;

@@ -26,27 +26,32 @@ class Round {
   std::vector<uint32_t> take_to_ask();
   // Why it was refused: whole lines without newline, each once.
   const std::vector<std::string>& reasons() const { return reasons_; }
-  // Who has not answered in this phase.
+  // Who was asked in this phase and has not answered.
   std::vector<uint32_t> missing() const;
+  // It is one of these and has begun with what it was asked for.
+  bool occupies(uint32_t place) const;
 
+  void on_preparing(uint32_t place);
   void on_ready(uint32_t place);
   // `reasons`: lines. `who`: for a message when there are none.
   void on_refused(uint32_t place, const std::string& who, const std::string& reasons);
   void on_committed(uint32_t place);
-  // While preparing that refuses the configuration (it may be what killed the child); later its successor
-  // begins with the new configuration, so it counts as committed.
+  // Of who prepares or has prepared that refuses the configuration: it may be what killed the child. So does
+  // the first one's, whom the others wait for. Who had not begun takes no part any more, and later it counts
+  // as committed: its successor begins with the configuration that is in effect then.
   void on_death(uint32_t place, const std::string& who);
-  // The time for this phase is over. While committing the missing ones are given up: end them, their
-  // successors begin with the new configuration.
-  void on_time_out();
+  // The time for this phase is over. While preparing that refuses the configuration, for these reasons. While
+  // committing the missing ones are given up: end them, their successors begin with the new configuration.
+  void on_time_out(const std::vector<std::string>& reasons);
 
  private:
-  enum class Answer { not_asked, asked, ready, committed };
+  enum class Answer { not_asked, asked, preparing, ready, committed };
   struct Participant {
     uint32_t place;
     Answer answer = Answer::not_asked;
   };
 
+  const Participant* find(uint32_t place) const;
   Participant* find(uint32_t place);
   bool all(Answer answer) const;
   void refuse(std::string reason);

@@ -68,6 +68,32 @@ TEST(RoundTest, ADeathWhilePreparingRefuses) {
   EXPECT_THAT(round.take_to_ask(), IsEmpty()) << "the others never see it";
 }
 
+TEST(RoundTest, ADeathBeforeItBeganIsNotTheFaultOfTheConfiguration) {
+  Round round({1, 2, 3});
+  round.take_to_ask();
+  round.on_ready(1);
+  round.take_to_ask();
+  round.on_preparing(2);
+  EXPECT_TRUE(round.occupies(2));
+  EXPECT_FALSE(round.occupies(3)) << "it has not said that it begins";
+  round.on_ready(2);
+  EXPECT_FALSE(round.occupies(2));
+  EXPECT_THAT(round.missing(), ElementsAre(3));
+  round.on_death(3, "worker 1");
+  EXPECT_EQ(round.phase(), Phase::committing);
+  EXPECT_THAT(round.reasons(), IsEmpty());
+}
+
+TEST(RoundTest, ADeathWhilePreparingRefusesWhoeverItWas) {
+  Round round({1, 2});
+  round.take_to_ask();
+  round.on_ready(1);
+  round.take_to_ask();
+  round.on_preparing(2);
+  round.on_death(2, "worker 0");
+  EXPECT_THAT(round.reasons(), ElementsAre(HasSubstr("worker 0 died")));
+}
+
 TEST(RoundTest, ADeathWhileCommittingCountsAsCommitted) {
   Round round({1, 2});
   round.take_to_ask();
@@ -94,9 +120,9 @@ TEST(RoundTest, WhoTakesNoPartIsNotHeard) {
 TEST(RoundTest, TimeOutRefusesWhilePreparingAndGivesUpOnTheMissingWhileCommitting) {
   Round preparing({1});
   preparing.take_to_ask();
-  preparing.on_time_out();
+  preparing.on_time_out({"controller does not answer"});
   EXPECT_EQ(preparing.phase(), Phase::refused);
-  EXPECT_THAT(preparing.reasons(), ElementsAre(HasSubstr("in time")));
+  EXPECT_THAT(preparing.reasons(), ElementsAre("controller does not answer"));
 
   Round committing({1, 2});
   committing.take_to_ask();
@@ -105,7 +131,7 @@ TEST(RoundTest, TimeOutRefusesWhilePreparingAndGivesUpOnTheMissingWhileCommittin
   committing.on_ready(2);
   committing.on_committed(2);
   EXPECT_THAT(committing.missing(), ElementsAre(1));
-  committing.on_time_out();
+  committing.on_time_out({"worker 0 does not answer"});
   EXPECT_EQ(committing.phase(), Phase::applied);
 }
 
