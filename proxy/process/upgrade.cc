@@ -31,7 +31,6 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
 
 std::string how_it_ended(int status) {
   if (WIFSIGNALED(status)) return fmt::format("the new program was ended by signal {}", WTERMSIG(status));
-  if (WEXITSTATUS(status) == kCannotStart) return "the new program cannot be started";
   return fmt::format("the new program ended with code {} before it was ready", WEXITSTATUS(status));
 }
 
@@ -75,7 +74,7 @@ Result<void> Upgrade::launch(const std::vector<std::string>& environment) {
   std::vector<int> kept = descriptors_of(inheritance_, theirs.get());
   kept.push_back(list->get());
   const pid_t pid = fork();
-  if (pid == 0) become_it(argument_pointers.data(), variable_pointers.data(), kept);
+  if (pid == 0) become_it(argument_pointers.data(), variable_pointers.data(), kept, theirs.get());
   if (pid < 0) return system_error("fork", errno);
   pid_ = pid;
   line_ = std::move(ours);
@@ -84,19 +83,24 @@ Result<void> Upgrade::launch(const std::vector<std::string>& environment) {
   return {};
 }
 
-// Between fork and exec only calls that are safe after a fork of a process with threads.
-void Upgrade::become_it(char* const* arguments, char* const* environment,
-                        const std::vector<int>& kept) const {
+// Between fork and exec only calls that are safe after a fork of a process with threads. Why it cannot be
+// started goes where the new program would say why it does not start.
+void Upgrade::become_it(char* const* arguments, char* const* environment, const std::vector<int>& kept,
+                        int line) const {
   for (int number : {SIGPIPE, SIGXFSZ}) signal(number, SIG_DFL);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
   for (int fd : kept) fcntl(fd, F_SETFD, 0);
-  if (chdir(program_.folder.c_str()) == 0) execve(program_.path.c_str(), arguments, environment);
+  const char* what = program_.folder.c_str();
+  if (chdir(what) == 0) {
+    what = program_.path.c_str();
+    execve(what, arguments, environment);
+  }
   const char* why = strerrordesc_np(errno);
-  for (const char* part : {"banyan: ", program_.path.c_str(), ": ", why, "\n"}) {
-    [[maybe_unused]] ssize_t written = write(STDERR_FILENO, part, strlen(part));
+  for (const char* part : {what, ": ", why}) {
+    [[maybe_unused]] ssize_t written = write(line, part, strlen(part));
   }
   _exit(kCannotStart);
 }

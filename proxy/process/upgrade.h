@@ -51,8 +51,8 @@ class Upgrade {
   void on_limit();
   void on_failure_notice();
   Result<void> launch(const std::vector<std::string>& environment);
-  [[noreturn]] void become_it(char* const* arguments, char* const* environment,
-                              const std::vector<int>& kept) const;
+  [[noreturn]] void become_it(char* const* arguments, char* const* environment, const std::vector<int>& kept,
+                              int line) const;
 
   event::Loop& loop_;
   const Inheritance& inheritance_;

@@ -41,7 +41,7 @@ async function startLinked(scope, text, options = {}) {
 
 function relink(banyan, content) {
   const file = path.join(banyan.folder, 'program');
-  fs.rmSync(file);
+  fs.rmSync(file, { force: true });
   if (content === undefined) fs.symlinkSync(program, file);
   else fs.writeFileSync(file, content, { mode: 0o755 });
 }
@@ -85,7 +85,19 @@ test('a program that fails changes nothing, and the reason is told', async (scop
     await until(async () => (await banyan.admin('/readyz')).status === 200, 'the controller to be back');
   };
   await refused('#!/bin/sh\nexit 3\n', /ended with code 3 before it was ready/);
-  await refused('this is no program', /cannot be started|ended with code/);
+  const link = path.join(banyan.folder, 'program');
+  await refused('this is no program', new RegExp(`${link}: Exec format error`));
+  const denied = async (message) => {
+    const { code, stderr } = await upgrade(banyan);
+    assert.equal(code, 1);
+    assert.match(stderr, message);
+    await banyan.said(message);
+    await until(async () => (await banyan.admin('/readyz')).status === 200, 'the controller to be back');
+  };
+  fs.chmodSync(link, 0o644);
+  await denied(new RegExp(`${link}: Permission denied`));
+  fs.rmSync(link);
+  await denied(new RegExp(`${link}: No such file or directory`));
   relink(banyan);
   const good = fs.readFileSync(banyan.file, 'utf8');
   fs.appendFileSync(banyan.file, '\n[nonsense]\n');
