@@ -1,7 +1,6 @@
 #include "process/check.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <cstdio>
 
@@ -51,13 +50,10 @@ int check_configuration(const CommandLine& line) {
   const config::Config& config = configuration->config;
   log::set_level(log::Level::error);  // what is worth saying here is a diagnostic
   if (!config::has_errors(diagnostics)) build(configuration, diagnostics);
-  if (!config.user.empty() && geteuid() == 0) {
-    if (auto user = find_user(config.user); !user)
-      diagnostics.push_back({.path = "user", .message = user.error().message});
-  }
-  if (!config.chroot.empty() && geteuid() == 0) {
-    if (auto root = find_root(config.chroot); !root)
-      diagnostics.push_back({.path = "chroot", .message = root.error().message});
+  for (config::Diagnostic& diagnostic : check_identity(config)) diagnostics.push_back(std::move(diagnostic));
+  if (!config::has_errors(diagnostics)) {
+    if (auto logs = open_logs(config.log, {}, true); !logs)
+      diagnostics.push_back({.path = "log", .message = logs.error().message});
   }
   bool fine = !config::has_errors(diagnostics);
   if (!line.quiet || !fine) std::fputs(config::to_text(diagnostics).c_str(), stderr);

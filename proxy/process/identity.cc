@@ -40,6 +40,20 @@ Result<void> find_root(const std::string& path) {
   return {};
 }
 
+std::vector<config::Diagnostic> check_identity(const config::Config& config) {
+  std::vector<config::Diagnostic> diagnostics;
+  if (geteuid() != 0) return diagnostics;
+  if (!config.user.empty()) {
+    if (auto user = find_user(config.user); !user)
+      diagnostics.push_back({.path = "user", .message = user.error().message});
+  }
+  if (!config.chroot.empty()) {
+    if (auto root = find_root(config.chroot); !root)
+      diagnostics.push_back({.path = "chroot", .message = root.error().message});
+  }
+  return diagnostics;
+}
+
 Result<void> change_root(const std::string& path) {
   if (chroot(path.c_str()) != 0 || chdir("/") != 0) return system_error("chroot " + path, errno);
   return {};

@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "base/result.h"
+#include "config/diagnostic.h"
+#include "config/schema.h"
 
 namespace banyan::process {
 
@@ -24,6 +26,9 @@ struct User {
 Result<User> find_user(const std::string& name);
 // Error when there is no such folder.
 Result<void> find_root(const std::string& path);
+// What the start would refuse of `user` and `chroot`. Only root can do what they ask for; for others they
+// have no effect.
+std::vector<config::Diagnostic> check_identity(const config::Config& config);
 // Makes the folder the root of this process, for good unless it stays root.
 Result<void> change_root(const std::string& path);
 // Becomes the user, for good: groups, gid, uid, no capability, and no way back by a set-uid program.

@@ -109,6 +109,14 @@ std::optional<Reload::Candidate> Reload::read(std::vector<std::string>& reasons)
   configuration->config = std::move(loaded.config);
   Candidate candidate{
       .configuration = configuration, .sockets = {}, .logs = {}, .memory = {}, .round = Round({})};
+  const config::Config& before = started_with_->config;
+  // They take effect with the next start, which must not fail because of them.
+  if (loaded.ok() &&
+      (configuration->config.user != before.user || configuration->config.chroot != before.chroot)) {
+    for (config::Diagnostic& wrong : check_identity(configuration->config)) {
+      loaded.diagnostics.push_back(std::move(wrong));
+    }
+  }
   if (loaded.ok()) {
     candidate.sockets = open_missing_sockets(configuration->config, inheritance_.sockets, loaded.diagnostics);
   }
@@ -122,7 +130,7 @@ std::optional<Reload::Candidate> Reload::read(std::vector<std::string>& reasons)
     return std::nullopt;
   }
   candidate.warnings = to_lines(loaded.diagnostics);
-  for (const std::string& key : config::restart_differences(started_with_->config, configuration->config)) {
+  for (const std::string& key : config::restart_differences(before, configuration->config)) {
     candidate.warnings.push_back(key + ": takes effect after a restart");
   }
   candidate.round = Round(participants());

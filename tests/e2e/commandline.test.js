@@ -30,6 +30,20 @@ test('-t: 0 for a good one, with a word; -q without', async (scope) => {
   assert.deepEqual(quiet, { code: 0, stdout: '', stderr: '' });
 });
 
+test('-t: a log file that cannot be opened is an error, as it is at the start', async (scope) => {
+  const folder = makeFolder(scope);
+  const check = (log) => {
+    const file = path.join(folder, 'banyan.toml');
+    fs.writeFileSync(file, `${good}\n[log]\naccess = { path = "${folder}/${log}" }\n`);
+    return run(program, ['-t', '-c', file]);
+  };
+  assert.equal((await check('access.log')).code, 0);
+  const missing = await check('nowhere/access.log');
+  assert.equal(missing.code, 1);
+  assert.match(missing.stderr, /open .*\/nowhere\/access\.log: No such file or directory/);
+  assert.match((await check('')).stderr, /open .*\/: Is a directory/);
+});
+
 test('-t: all errors at once, with file:line:column and "did you mean"', async (scope) => {
   const text = `${good}
 [upstream.node]
@@ -165,6 +179,7 @@ test('every shipped configuration passes -t, laid out as it is installed', async
   for (const name of fs.readdirSync(path.join(repository, 'conf')).filter((entry) => entry.endsWith('.toml')))
     install(`conf/${name}`);
   for (const name of fs.readdirSync(path.join(repository, 'conf/examples'))) install(`conf/examples/${name}`);
+  fs.mkdirSync(path.join(folder, 'log'));
   const request = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '60', '-subj', '/CN=localhost'];
   await run('openssl', [
     ...request,

@@ -184,3 +184,14 @@ test('counters survive a reload', async (scope) => {
   await banyan.reconfigure(forward(server.host, '', 'max_body = "1m"'));
   assert.equal(await total(), 10);
 });
+
+const root = process.getuid() === 0 ? false : 'only root can start workers as another user';
+test('a user that the next start would refuse is refused', { skip: root }, async (scope) => {
+  const banyan = await start(scope, '[[route]]\npath = "/*"\nreply = { status = 204 }\n');
+  banyan.options.top = 'user = "nosuchuser"';
+  banyan.configure('[[route]]\npath = "/*"\nreply = { status = 200 }\n');
+  const { code, stderr } = await banyan.order('reload');
+  assert.equal(code, 1);
+  assert.match(stderr, /user: there is no user nosuchuser/);
+  assert.equal((await fetch(banyan.url)).status, 204);
+});
