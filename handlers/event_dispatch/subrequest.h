@@ -28,6 +28,7 @@ class Subrequest final : private handler::Call, private http::BodyReader::Listen
   const http::RequestHead& request() const override { return head_; }
   const http::RequestHead& outbound() override { return head_; }
   const handler::Client& client() const override { return parent_.client(); }
+  net::IpAddress local_address() const override { return parent_.local_address(); }
   // As if it came by a route "/*".
   std::string_view mount() const override { return "/"; }
   TimePoint arrived() const override { return arrived_; }

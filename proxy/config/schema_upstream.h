@@ -111,6 +111,7 @@ struct Upstream {
   Balance balance = Balance::round_robin;
   ClientKey hash;  // for Balance::hash
   std::optional<UpstreamTls> tls;
+  ProxyProtocol proxy_protocol = ProxyProtocol::off;  // towards the servers
   UpstreamTimeouts timeouts;
   UpstreamKeepalive keepalive;
   UpstreamLimits limits;

@@ -290,6 +290,17 @@ const Section<Upstream>& upstream_section() {
              "The key for balance = \"hash\": \"cookie:NAME\", \"header:NAME\" or \"client_ip\"."),
        field("tls", &Upstream::tls, optional(table(upstream_tls_section())),
              "Speak TLS with the servers. Without it plain HTTP."),
+       field(
+           "proxy_protocol", &Upstream::proxy_protocol,
+           choice<ProxyProtocol>(
+               {{"off", ProxyProtocol::off}, {"v1", ProxyProtocol::v1}, {"v2", ProxyProtocol::v2}}),
+           "Begin each connection to a server, before TLS, with the header of the PROXY protocol in this "
+           "version, as send-proxy and send-proxy-v2 of HAProxy and proxy_protocol of nginx's stream module "
+           "do. It tells the client's address, the same as in \"client_ip\", and the address at which the "
+           "client reached the listener; when one is IPv4 and the other IPv6, both as IPv6. For a client "
+           "on a unix socket, and for the probes of health, it says that there are no addresses (v1 "
+           "UNKNOWN, v2 LOCAL). A kept connection is used again only for requests of which the same is to be "
+           "told, as a rule those of one connection of a client."),
        field("timeouts", &Upstream::timeouts, table(timeouts_section()), "Time-outs towards servers."),
        field("keepalive", &Upstream::keepalive, table(keepalive_section()), "Idle connections."),
        field("limits", &Upstream::limits, table(limits_section()), "Limits of the group."),

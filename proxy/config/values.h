@@ -55,6 +55,9 @@ struct Address {
 // repeating it.
 Result<Address> parse_address(std::string_view text);
 
+// The header of the PROXY protocol that a connection begins with.
+enum class ProxyProtocol : uint8_t { off, v1, v2 };
+
 // A network: "10.0.0.0/8", "fd00::/8", a single address, or "unix:" for every peer on a unix socket.
 struct Cidr {
   enum class Family : uint8_t { ipv4, ipv6, unix_socket };

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "control/tcp_probe.h"
 #include "event/timer.h"
+#include "net/proxy_protocol.h"
 #include "shm/servers.h"
 
 namespace banyan::control {
@@ -57,6 +58,7 @@ class HealthProbes::Probe final : private net::Fetcher::Listener, private TcpPro
         rules_(*upstream.health),
         request_(probe_request(upstream, server)),
         tls_(upstream.tls),
+        proxy_protocol_(upstream.proxy_protocol),
         number_(here_.directory.find(shm::Kind::server, name_)),
         timer_(here_.loop, Callback::to<&Probe::ask>(this)) {
     // Spread over the first interval, so that many servers are not asked in one instant.
@@ -66,27 +68,38 @@ class HealthProbes::Probe final : private net::Fetcher::Listener, private TcpPro
 
   bool same(const config::Upstream& upstream, const config::Server& server) const {
     return shm::server_name(upstream.name, server.address.text()) == name_ && rules_ == *upstream.health &&
-           tls_ == upstream.tls;
+           tls_ == upstream.tls && proxy_protocol_ == upstream.proxy_protocol;
   }
   void forget() { shm::set_server_health(here_.segment, number_, shm::ServerHealth::unknown); }
 
  private:
   void ask() {
     next_ = here_.loop.now() + rules_.interval;
-    if (rules_.type == config::Health::Type::tcp) {
-      tcp_ = std::make_unique<TcpProbe>(here_.loop, here_.resolver, server_, rules_.timeout,
+    request_.deadline = here_.loop.now() + rules_.timeout;
+    if (!asks() || proxy_protocol_ != config::ProxyProtocol::off) {
+      tcp_ = std::make_unique<TcpProbe>(here_.loop, here_.resolver, server_,
+                                        net::make_local_proxy_header(proxy_protocol_), rules_.timeout,
                                         static_cast<TcpProbe::Listener&>(*this));
       return;
     }
-    request_.deadline = here_.loop.now() + rules_.timeout;
     fetch_ = here_.fetcher.start(request_, *this);
   }
 
+  // By a GET; or it is enough to connect.
+  bool asks() const { return rules_.type == config::Health::Type::http; }
+
   void on_fetched(net::Fetch&, Result<net::FetchResponse> result) override {
+    tcp_.reset();
     note(is_good(result), result ? fmt::format("answers {}", result->status) : result.error().message);
   }
 
   void on_probed(const Result<void>& result) override {
+    // curl cannot begin with a PROXY header of our choice, so it gets a connection that has begun.
+    if (result && asks()) {
+      request_.socket = tcp_->socket();
+      fetch_ = here_.fetcher.start(request_, *this);
+      return;
+    }
     note(result.ok(), result ? std::string("accepts connections") : result.error().message);
     tcp_.reset();
   }
@@ -121,6 +134,7 @@ class HealthProbes::Probe final : private net::Fetcher::Listener, private TcpPro
   config::Health rules_;
   net::FetchRequest request_;
   std::optional<config::UpstreamTls> tls_;
+  config::ProxyProtocol proxy_protocol_;
   uint32_t number_;
   event::Timer timer_;
   std::unique_ptr<net::Fetch> fetch_;

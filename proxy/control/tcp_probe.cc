@@ -1,17 +1,20 @@
 #include "control/tcp_probe.h"
 
 #include <cerrno>
+#include <utility>
 
 #include "event/loop.h"
 #include "net/connect_socket.h"
+#include "net/proxy_protocol.h"
 
 namespace banyan::control {
 
-TcpProbe::TcpProbe(event::Loop& loop, net::Resolver& resolver, const config::Address& address, Millis timeout,
-                   Listener& listener)
+TcpProbe::TcpProbe(event::Loop& loop, net::Resolver& resolver, const config::Address& address,
+                   std::string proxy_header, Millis timeout, Listener& listener)
     : loop_(loop),
       listener_(listener),
       address_(address),
+      proxy_header_(std::move(proxy_header)),
       timer_(loop, Callback::to<&TcpProbe::on_timeout>(this)),
       notice_(loop, Callback::to<&TcpProbe::tell>(this)) {
   timer_.start(timeout);
@@ -51,7 +54,10 @@ void TcpProbe::try_next() {
 }
 
 void TcpProbe::on_writable() {
-  const int error_number = net::take_connect_error(stream_->fd());
+  int error_number = net::take_connect_error(stream_->fd());
+  if (error_number == 0 && !proxy_header_.empty()) {
+    error_number = net::send_proxy_header(stream_->fd(), proxy_header_);
+  }
   if (error_number == 0) return finish({});
   if (next_ < addresses_.size()) return try_next();
   finish(net::connect_error(addresses_.back(), error_number));

@@ -1,5 +1,5 @@
-// Whether a server accepts connections: opens one and closes it. A name is looked up first, and its addresses
-// are tried in turn.
+// Whether a server accepts connections: opens one, sends a PROXY header if it is to have one, and closes it.
+// A name is looked up first, and its addresses are tried in turn.
 #pragma once
 
 #include <memory>
@@ -27,9 +27,12 @@ class TcpProbe final : private net::Stream::Listener, private net::Resolver::Lis
 
   // Begins at once; destroying it ends it. Loop, resolver and listener outlive it. `timeout` is for all of
   // it.
-  TcpProbe(event::Loop& loop, net::Resolver& resolver, const config::Address& address, Millis timeout,
-           Listener& listener);
+  TcpProbe(event::Loop& loop, net::Resolver& resolver, const config::Address& address,
+           std::string proxy_header, Millis timeout, Listener& listener);
   ~TcpProbe();
+
+  // The connection, which goes with the probe. REQUIRES: on_probed() told of success.
+  int socket() const { return stream_->fd(); }
 
  private:
   void on_resolved(const Result<net::Resolver::Addresses>& answer) override;
@@ -43,6 +46,7 @@ class TcpProbe final : private net::Stream::Listener, private net::Resolver::Lis
   event::Loop& loop_;
   Listener& listener_;
   config::Address address_;
+  std::string proxy_header_;
   std::unique_ptr<net::Resolver::Question> question_;
   std::vector<net::SocketAddress> addresses_;
   size_t next_ = 0;

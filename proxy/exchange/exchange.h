@@ -48,6 +48,7 @@ class Exchange final : public http::StreamUser, private handler::Call, private L
   const http::RequestHead& request() const override { return stream_.head(); }
   const http::RequestHead& outbound() override;
   const handler::Client& client() const override { return identity_.client(); }
+  net::IpAddress local_address() const override { return stream_.local_address(); }
   std::string_view mount() const override;
   TimePoint arrived() const override { return arrived_; }
   TimePoint deadline() const override { return limit_.due(); }

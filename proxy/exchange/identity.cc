@@ -51,14 +51,15 @@ bool good_request_id(std::string_view text) {
 
 Identity::Identity(const http::RequestHead& head, const net::IpAddress& peer, bool tls,
                    std::string_view subject, std::span<const config::Cidr> trusted_proxies, Random& random)
-    : peer_(peer), address_(peer) {
+    : peer_(peer) {
+  client_.address = peer;
   peer_text_ = peer.family() == net::IpAddress::Family::unix_socket ? "unix" : peer_.host_text(peer_buffer_);
   client_.trusted = !trusted_proxies.empty() && config::contains(trusted_proxies, peer.bytes());
   client_.tls = tls;
   client_.subject = subject;
   if (client_.trusted) look_through_proxies(head, trusted_proxies);
-  client_.port = address_.port();
-  client_.ip = address_ == peer_ ? peer_text_ : address_.host_text(client_buffer_);
+  client_.port = address().port();
+  client_.ip = address() == peer_ ? peer_text_ : address().host_text(client_buffer_);
 
   std::string_view sent_id =
       client_.trusted ? head.fields.get(http::FieldId::x_request_id) : std::string_view();
@@ -82,8 +83,8 @@ void Identity::look_through_proxies(const http::RequestHead& head,
   for (auto hop = hops.rbegin(); hop != hops.rend(); ++hop) {
     auto address = net::IpAddress::parse(*hop);
     if (!address) return;  // whoever wrote this is not to be believed further
-    address_ = *address;
-    if (!config::contains(trusted_proxies, address_.bytes())) break;
+    client_.address = *address;
+    if (!config::contains(trusted_proxies, address->bytes())) break;
   }
   std::string_view proto = head.fields.get(http::FieldId::x_forwarded_proto);
   if (!proto.empty()) client_.tls = http::equal_ignoring_case(proto, "https");

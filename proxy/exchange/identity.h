@@ -26,7 +26,7 @@ class Identity {
   // The client: the peer, or if that is a trusted proxy, the last address in X-Forwarded-For that is none
   // (nginx real_ip_recursive).
   const handler::Client& client() const { return client_; }
-  const net::IpAddress& address() const { return address_; }
+  const net::IpAddress& address() const { return client_.address; }
   const net::IpAddress& peer() const { return peer_; }
   // The peer's own address as text, for X-Forwarded-For.
   std::string_view peer_text() const { return peer_text_; }
@@ -43,7 +43,6 @@ class Identity {
   void make_trace(const http::RequestHead& head, Random& random);
 
   net::IpAddress peer_;
-  net::IpAddress address_;
   net::IpAddress::TextBuffer peer_buffer_;
   net::IpAddress::TextBuffer client_buffer_;
   std::string_view peer_text_;

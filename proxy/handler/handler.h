@@ -21,6 +21,7 @@
 #include "base/result.h"
 #include "http/body_pipe.h"
 #include "http/head.h"
+#include "net/ip_address.h"
 #include "net/stream.h"
 
 namespace banyan::handler {
@@ -33,6 +34,7 @@ struct Client {
   bool trusted = false;  // the peer is in trusted_proxies
   // The subject of the certificate that the peer itself showed ("CN=alice,O=Example"); empty: none.
   std::string_view subject;
+  net::IpAddress address;  // ip and port as a value
 };
 
 // What a handler has to say for the access log and the metrics. Texts must outlive the call (configuration,
@@ -91,6 +93,8 @@ class Call {
   // hop-by-hop fields gone. Built on first use; lives as long as the call.
   virtual const http::RequestHead& outbound() = 0;
   virtual const Client& client() const = 0;
+  // Where its connection ends, this side of it; nobody when that is not known.
+  virtual net::IpAddress local_address() const { return {}; }
   // How request().path begins by the route's own path: "/live/" for "/live/*", all of it for an exact one,
   // nothing for a regular expression.
   virtual std::string_view mount() const { return {}; }

@@ -68,6 +68,9 @@ class H1Inbound final : public event::Disposable,
   // InboundStream, for the exchange.
   const RequestHead& head() const override { return work_->head; }
   const ConnectionInfo& connection() const override { return info_; }
+  net::IpAddress local_address() const override {
+    return stream_ ? net::IpAddress::of_local(stream_->fd()) : net::IpAddress();
+  }
   BodyReader& request_body() override { return work_->request_body.reader(); }
   BodyWriter& response_body() override { return work_->response_body.writer(); }
   void limit_request_body(uint64_t bytes) override;

@@ -8,6 +8,7 @@
 #include "event/loop.h"
 #include "http/h1_writer.h"
 #include "net/connect_socket.h"
+#include "net/proxy_protocol.h"
 
 namespace banyan::http {
 namespace {
@@ -18,11 +19,13 @@ constexpr size_t kHeadSize = 4096;
 }  // namespace
 
 H1Outbound::H1Outbound(event::Loop& loop, BufferPools& buffers, std::unique_ptr<net::Stream> stream,
-                       const net::SocketAddress& address, const OutboundSettings& settings)
+                       const net::SocketAddress& address, const OutboundSettings& settings,
+                       std::string proxy_header)
     : loop_(loop),
       stream_(std::move(stream)),
       address_(address),
       settings_(settings),
+      proxy_header_(std::move(proxy_header)),
       pipes_(buffers.pipes),
       input_(buffers),
       timer_(loop, Callback::to<&H1Outbound::on_timeout>(this)),
@@ -104,7 +107,9 @@ void H1Outbound::on_writable() {
 }
 
 void H1Outbound::finish_connect() {
-  if (int error = net::take_connect_error(stream_->fd())) return fail(net::connect_error(address_, error));
+  int error = net::take_connect_error(stream_->fd());
+  if (error == 0 && !proxy_header_.empty()) error = net::send_proxy_header(stream_->fd(), proxy_header_);
+  if (error != 0) return fail(net::connect_error(address_, error));
   connecting_ = false;
   securing_ = !stream_->handshake_done();
   if (!securing_) finish_opening();

@@ -9,6 +9,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "event/timer.h"
 #include "http/h1_input.h"
@@ -63,9 +64,11 @@ class H1Outbound final : public event::Disposable,
     ~Keeper() = default;
   };
 
-  // The stream's socket is connecting to `address`. Settings outlive the connection.
+  // The stream's socket is connecting to `address`. Settings outlive the connection. What is to be sent
+  // before all else, TLS too, is in `proxy_header` (net/proxy_protocol.h), if anything is.
   H1Outbound(event::Loop& loop, BufferPools& buffers, std::unique_ptr<net::Stream> stream,
-             const net::SocketAddress& address, const OutboundSettings& settings);
+             const net::SocketAddress& address, const OutboundSettings& settings,
+             std::string proxy_header = {});
   ~H1Outbound() override;
 
   // Sends a request. `request` must stay until the call returns, `body` and `response` until the exchange
@@ -87,6 +90,8 @@ class H1Outbound final : public event::Disposable,
 
   // Watches an idle connection for its end.
   void keep(Keeper* keeper) { keeper_ = keeper; }
+  // What the server was told of the client: the connection is for this one alone.
+  const std::string& proxy_header() const { return proxy_header_; }
   // Exchanges begun on it.
   uint32_t exchanges() const { return exchanges_; }
   // What the server said of how long it keeps idle connections ("Keep-Alive: timeout=5"), if it did.
@@ -134,6 +139,7 @@ class H1Outbound final : public event::Disposable,
   std::unique_ptr<net::Stream> stream_;
   net::SocketAddress address_;
   const OutboundSettings& settings_;
+  const std::string proxy_header_;
   KernelPipes& pipes_;
   H1Input input_;
   H1Sender sender_;

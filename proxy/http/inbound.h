@@ -65,6 +65,8 @@ class InboundStream {
   // Const from here on; lives until the user is disposed of.
   virtual const RequestHead& head() const = 0;
   virtual const ConnectionInfo& connection() const = 0;
+  // Its own end. Asked of the kernel, since few want to know.
+  virtual net::IpAddress local_address() const = 0;
   // The client's body (reader's end for the user) and the answer's (writer's end).
   virtual BodyReader& request_body() = 0;
   virtual BodyWriter& response_body() = 0;

@@ -54,6 +54,9 @@ struct FetchRequest {
   // "host:port" to connect to in the place of the URL's, whose host then is only the name for SNI, for the
   // check of the certificate and for Host.
   std::string connect_to = {};
+  // A socket that is connected already, to be used instead of a connection of curl's and then not kept; -1:
+  // none. It stays the caller's, who leaves it open and alone until the answer is there.
+  int socket = -1;
   uint64_t tag = 0;  // the caller's own; see Fetch::tag()
 };
 

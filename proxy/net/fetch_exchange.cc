@@ -1,5 +1,6 @@
 #include "net/fetch_exchange.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -34,6 +35,7 @@ FetchExchange::FetchExchange(CURL* easy, FetchRequest request) : easy_(easy), re
   set_method();
   set_fields();
   set_tls();
+  set_socket();
 }
 
 void FetchExchange::set_common() {
@@ -106,6 +108,20 @@ CURLcode FetchExchange::on_tls_context(CURL*, void* context, void* self) {
   const std::string& text = static_cast<FetchExchange*>(self)->request_.revocations;
   const Result<void> used = use_revocations(static_cast<ssl_ctx_st*>(context), {"crl", text});
   return used ? CURLE_OK : CURLE_SSL_CRL_BADFILE;
+}
+
+void FetchExchange::set_socket() {
+  if (request_.socket < 0) return;
+  set(CURLOPT_FRESH_CONNECT, 1L);
+  set(CURLOPT_FORBID_REUSE, 1L);
+  set(CURLOPT_OPENSOCKETFUNCTION, &FetchExchange::on_open_socket);
+  set(CURLOPT_OPENSOCKETDATA, this);
+  set(CURLOPT_SOCKOPTFUNCTION, &FetchExchange::on_socket_opened);
+}
+
+// curl closes what it gets.
+curl_socket_t FetchExchange::on_open_socket(void* self, curlsocktype, curl_sockaddr*) {
+  return fcntl(static_cast<FetchExchange*>(self)->request_.socket, F_DUPFD_CLOEXEC, 0);
 }
 
 size_t FetchExchange::on_header(char* data, size_t, size_t size, void* self) {

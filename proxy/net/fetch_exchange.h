@@ -48,6 +48,7 @@ class FetchExchange {
   void set_method();
   void set_fields();
   void set_tls();
+  void set_socket();
   template <class T>
   void set(CURLoption option, T value) {
     curl_easy_setopt(easy_, option, value);
@@ -55,6 +56,8 @@ class FetchExchange {
   curl_off_t ask(CURLINFO what) const;
   Error error(int status, std::string_view type, bool nothing_sent, std::string_view why) const;
   Error error_of(CURLcode code) const;
+  static curl_socket_t on_open_socket(void* self, curlsocktype, curl_sockaddr*);
+  static int on_socket_opened(void*, curl_socket_t, curlsocktype) { return CURL_SOCKOPT_ALREADY_CONNECTED; }
   static CURLcode on_tls_context(CURL*, void* context, void* self);
   static size_t on_header(char* data, size_t, size_t size, void* self);
   static size_t on_body(char* data, size_t, size_t size, void* self);

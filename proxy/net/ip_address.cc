@@ -68,6 +68,13 @@ IpAddress IpAddress::of_peer(int fd) {
   return of_sockaddr(address);
 }
 
+IpAddress IpAddress::of_local(int fd) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) return {};
+  return of_sockaddr(address);
+}
+
 std::optional<IpAddress> IpAddress::parse(std::string_view text, uint16_t port) {
   char copy[INET6_ADDRSTRLEN];
   if (text.size() >= sizeof copy || text.find('\0') != std::string_view::npos) return std::nullopt;

@@ -35,6 +35,8 @@ class IpAddress {
   static IpAddress of_sockaddr(const sockaddr_storage& address);
   // The peer of a connected socket; nobody when it has none any more.
   static IpAddress of_peer(int fd);
+  // Its own address; nobody when it has none any more.
+  static IpAddress of_local(int fd);
   // "127.0.0.1" or "::1", without brackets or port. Null when it is neither.
   static std::optional<IpAddress> parse(std::string_view text, uint16_t port = 0);
 

@@ -124,7 +124,65 @@ Result<size_t> peek(int fd, std::span<char> space) {
   return bad(std::generic_category().message(errno));
 }
 
+// ---- towards servers
+
+bool is_known(const IpAddress& ip) { return !ip.bytes().empty() && ip != IpAddress(); }
+
+// With the family that both addresses are told in.
+std::string address_text(const IpAddress& ip, bool as_ipv6) {
+  IpAddress::TextBuffer buffer;
+  const bool mapped = as_ipv6 && ip.family() == IpAddress::Family::ipv4;
+  return fmt::format("{}{}", mapped ? "::ffff:" : "", ip.host_text(buffer));
+}
+
+void append_address(std::string& header, const IpAddress& ip, bool as_ipv6) {
+  if (as_ipv6 && ip.family() == IpAddress::Family::ipv4) header.append(10, '\0').append("\xff\xff");
+  header.append(reinterpret_cast<const char*>(ip.bytes().data()), ip.bytes().size());
+}
+
+void append_number(std::string& header, size_t number) {
+  header += static_cast<char>(number >> 8);
+  header += static_cast<char>(number);
+}
+
+std::string make_version2(const IpAddress& source, const IpAddress& destination, bool as_ipv6) {
+  std::string header(kSignature2);
+  header += '\x21';                     // version 2, PROXY
+  header += as_ipv6 ? '\x21' : '\x11';  // over TCP
+  append_number(header, as_ipv6 ? 36 : 12);
+  append_address(header, source, as_ipv6);
+  append_address(header, destination, as_ipv6);
+  append_number(header, source.port());
+  append_number(header, destination.port());
+  return header;
+}
+
 }  // namespace
+
+std::string make_proxy_header(config::ProxyProtocol version, const IpAddress& source,
+                              const IpAddress& destination) {
+  if (version == config::ProxyProtocol::off) return {};
+  const bool is_v1 = version == config::ProxyProtocol::v1;
+  if (!is_known(source) || !is_known(destination)) {
+    return is_v1 ? "PROXY UNKNOWN\r\n" : std::string(kSignature2).append("\x20\0\0\0", 4);
+  }
+  const bool as_ipv6 =
+      source.family() == IpAddress::Family::ipv6 || destination.family() == IpAddress::Family::ipv6;
+  if (!is_v1) return make_version2(source, destination, as_ipv6);
+  return fmt::format("PROXY {} {} {} {} {}\r\n", as_ipv6 ? "TCP6" : "TCP4", address_text(source, as_ipv6),
+                     address_text(destination, as_ipv6), source.port(), destination.port());
+}
+
+// A new connection has room for so few bytes. The sender has to give them in one piece, so that a receiver
+// may insist on having all of them with its first read.
+int send_proxy_header(int fd, std::string_view header) {
+  ssize_t sent;
+  do {
+    sent = send(fd, header.data(), header.size(), MSG_NOSIGNAL);
+  } while (sent < 0 && errno == EINTR);
+  if (sent < 0) return errno;
+  return static_cast<size_t>(sent) == header.size() ? 0 : ENOBUFS;
+}
 
 Parsed parse_proxy_header(std::string_view bytes) {
   if (bytes.empty()) return std::optional<ProxyHeader>();

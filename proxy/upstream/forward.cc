@@ -7,10 +7,12 @@
 
 #include <algorithm>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "base/log.h"
 #include "base/stable_hash.h"
+#include "net/proxy_protocol.h"
 #include "rollout/request_keys.h"
 
 namespace banyan::upstream {
@@ -29,6 +31,10 @@ class ForwardSession final : public handler::Session, private H1Outbound::User, 
     if (group_->settings().balance == config::Upstream::Balance::hash) {
       rollout::RequestKeys keys(call.request(), call.client().ip);
       hash_ = stable_hash(rollout::find_sticky_key({&group_->settings().hash, 1}, keys).value);
+    }
+    if (const config::ProxyProtocol version = group_->settings().proxy_protocol;
+        version != config::ProxyProtocol::off) {
+      proxy_header_ = net::make_proxy_header(version, call.client().address, call.local_address());
     }
     call_.leave_continue_to_me();
     group_->retry_budget().on_request();
@@ -54,7 +60,8 @@ class ForwardSession final : public handler::Session, private H1Outbound::User, 
       if (group_->still_resolving()) return wait_in_line();
       return fail_later(upstream_error(503, "destination_unavailable", "no server of the group may be used"));
     }
-    Result<std::optional<Lease>> leased = fresh_only_ ? group_->lease_new(*server) : group_->lease(*server);
+    Result<std::optional<Lease>> leased =
+        fresh_only_ ? group_->lease_new(*server, proxy_header_) : group_->lease(*server, proxy_header_);
     if (!leased) return on_refused_at_once(*server, leased.error());
     if (!*leased) return wait_in_line();
     lease_ = std::move(**leased);
@@ -232,6 +239,7 @@ class ForwardSession final : public handler::Session, private H1Outbound::User, 
   Error failure_;
   std::optional<shm::Breaker::Pass> pass_;  // of the attempt under way, until it told how it went
   TimePoint began_{};
+  std::string proxy_header_;  // that its connection begins with; empty: none
   uint64_t hash_ = 0;
   Group::Tried tried_ = 0;
   unsigned attempts_ = 0;

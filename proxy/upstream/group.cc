@@ -172,22 +172,22 @@ Server* Group::pick(uint64_t hash, Tried tried) {
 // ---- connections
 // ----------------------------------------------------------------------------------------------------
 
-Result<std::optional<Lease>> Group::lease(Server& server) {
+Result<std::optional<Lease>> Group::lease(Server& server, const std::string& proxy_header) {
   // Who comes now stands behind those who wait.
   if (!line_.empty() && !turn_) return std::optional<Lease>();
   if (!server.begin_request()) return std::optional<Lease>();
-  if (auto connection = take_idle(server))
+  if (auto connection = take_idle(server, proxy_header))
     return std::optional<Lease>(Lease(*this, server, std::move(connection)));
-  return connect(server);
+  return connect(server, proxy_header);
 }
 
-Result<std::optional<Lease>> Group::lease_new(Server& server) {
+Result<std::optional<Lease>> Group::lease_new(Server& server, const std::string& proxy_header) {
   if (!server.begin_request()) return std::optional<Lease>();
-  return connect(server);
+  return connect(server, proxy_header);
 }
 
 // A request of the server's has begun; it ends with the lease, or here.
-Result<std::optional<Lease>> Group::connect(Server& server) {
+Result<std::optional<Lease>> Group::connect(Server& server, const std::string& proxy_header) {
   if (settings_.limits.connections > 0 && open_connections_ >= settings_.limits.connections && !make_room()) {
     server.end_request();
     return std::optional<Lease>();
@@ -200,7 +200,7 @@ Result<std::optional<Lease>> Group::connect(Server& server) {
   }
   ++open_connections_;
   auto connection = std::make_unique<http::H1Outbound>(here_.loop, here_.buffers, make_stream(server, *fd),
-                                                       address, outbound_);
+                                                       address, outbound_, proxy_header);
   return std::optional<Lease>(Lease(*this, server, std::move(connection)));
 }
 
@@ -212,11 +212,14 @@ std::unique_ptr<net::Stream> Group::make_stream(Server& server, int fd) {
   return net::make_tls_client_stream(here_.loop, fd, *tls_, name, server.tls_session());
 }
 
-std::unique_ptr<http::H1Outbound> Group::take_idle(Server& server) {
+// A server that was told of one client must not take another's requests for his, so the PROXY header is a
+// part of what a connection is kept for. (HAProxy: it goes into the hash of a kept connection.)
+std::unique_ptr<http::H1Outbound> Group::take_idle(Server& server, const std::string& proxy_header) {
   auto& idle = server.idle();
-  while (!idle.empty()) {
-    std::unique_ptr<http::H1Outbound> connection = std::move(idle.back());
-    idle.pop_back();
+  for (size_t i = idle.size(); i-- > 0;) {
+    if (idle[i]->proxy_header() != proxy_header) continue;
+    std::unique_ptr<http::H1Outbound> connection = std::move(idle[i]);
+    idle.erase(idle.begin() + static_cast<ptrdiff_t>(i));
     server.count_idle(-1);
     connection->keep(nullptr);
     if (here_.loop.now() - connection->idle_since() < idle_limit(*connection)) return connection;
@@ -229,13 +232,17 @@ std::unique_ptr<http::H1Outbound> Group::take_idle(Server& server) {
 bool Group::make_room() {
   for (const auto& server : servers_) {
     if (server->idle().empty()) continue;
-    std::unique_ptr<http::H1Outbound> oldest = std::move(server->idle().front());
-    server->idle().erase(server->idle().begin());
-    server->count_idle(-1);
-    close(std::move(oldest));
+    close_oldest_idle(*server);
     return true;
   }
   return false;
+}
+
+void Group::close_oldest_idle(Server& server) {
+  std::unique_ptr<http::H1Outbound> oldest = std::move(server.idle().front());
+  server.idle().erase(server.idle().begin());
+  server.count_idle(-1);
+  close(std::move(oldest));
 }
 
 Millis Group::idle_limit(const http::H1Outbound& connection) const {
@@ -245,9 +252,15 @@ Millis Group::idle_limit(const http::H1Outbound& connection) const {
 
 void Group::take_back(Server& server, std::unique_ptr<http::H1Outbound> connection) {
   connection->release();
-  bool keep = connection->reusable() && server.idle().size() < settings_.keepalive.connections &&
-              idle_limit(*connection) > Millis{0} &&
+  const size_t most = settings_.keepalive.connections;
+  bool keep = connection->reusable() && most > 0 && idle_limit(*connection) > Millis{0} &&
               (settings_.keepalive.requests == 0 || connection->exchanges() < settings_.keepalive.requests);
+  if (keep && server.idle().size() >= most) {
+    // Alike ones can stand in for each other; of those that are for one client each, the one who was here
+    // last is most likely to come again.
+    keep = !connection->proxy_header().empty();
+    if (keep) close_oldest_idle(server);
+  }
   if (!keep) {
     close(std::move(connection));
   } else {

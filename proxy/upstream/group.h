@@ -84,11 +84,11 @@ class Group final : private http::H1Outbound::Keeper {
   bool still_resolving() const;
   Tried place_of(const Server& server) const;
 
-  // An idle connection to the server or a new one. Null: as many as allowed are open; wait in line.
-  // Error: the connection could not even be begun.
-  Result<std::optional<Lease>> lease(Server& server);
+  // An idle connection to the server that began with this PROXY header (empty: with none), or a new one.
+  // Null: as many as allowed are open; wait in line. Error: the connection could not even be begun.
+  Result<std::optional<Lease>> lease(Server& server, const std::string& proxy_header);
   // A connection of the server's that was not used before, for a retry after a stale one.
-  Result<std::optional<Lease>> lease_new(Server& server);
+  Result<std::optional<Lease>> lease_new(Server& server, const std::string& proxy_header);
   // False when the line is full.
   bool wait(Waiter& waiter);
   void stop_waiting(Waiter& waiter);
@@ -110,8 +110,9 @@ class Group final : private http::H1Outbound::Keeper {
   class NameWatch;
   void take_back(Server& server, std::unique_ptr<http::H1Outbound> connection);
   void on_idle_closed(http::H1Outbound& connection) override;
-  std::unique_ptr<http::H1Outbound> take_idle(Server& server);
+  std::unique_ptr<http::H1Outbound> take_idle(Server& server, const std::string& proxy_header);
   bool make_room();
+  void close_oldest_idle(Server& server);
   void close(std::unique_ptr<http::H1Outbound> connection);
   Millis idle_limit(const http::H1Outbound& connection) const;
   void on_expiry();
@@ -120,7 +121,7 @@ class Group final : private http::H1Outbound::Keeper {
   bool may_eject(const Server& server) const;
   std::unique_ptr<net::Stream> make_stream(Server& server, int fd);
   void note(const shm::Breaker::Pass& pass, bool good);
-  Result<std::optional<Lease>> connect(Server& server);
+  Result<std::optional<Lease>> connect(Server& server, const std::string& proxy_header);
   void find_addresses(Server& server);
   bool is_usable(Server& server, bool backup, bool even_ejected);
   bool find_usable(Tried tried, bool backup, bool even_ejected);

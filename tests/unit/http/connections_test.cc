@@ -547,6 +547,19 @@ TEST_F(OutboundTest, SendsReceivesAndCanBeUsedAgain) {
   EXPECT_EQ(connection_->announced_idle(), Millis(5000));
 }
 
+TEST_F(OutboundTest, BeginsWithTheProxyHeaderOnce) {
+  connection_ = std::make_unique<H1Outbound>(
+      loop_, buffers_, net::make_plain_stream(loop_, dup(pair_.proxy)),
+      net::SocketAddress::of_ip(*net::IpAddress::parse("127.0.0.1", 1)), settings_, "PROXY UNKNOWN\r\n");
+  start();
+  EXPECT_TRUE(sent_until("\r\n\r\n").starts_with("PROXY UNKNOWN\r\nGET /x HTTP/1.1\r\n"));
+  pair_.send("HTTP/1.1 204 No Content\r\n\r\n");
+  ASSERT_TRUE(run_until(loop_, [&] { return over(); }));
+  connection_->release();
+  start();
+  EXPECT_TRUE(sent_until("\r\n\r\n").starts_with("GET /x HTTP/1.1\r\n"));
+}
+
 TEST_F(OutboundTest, CloseBeforeTheAnswerTellsWhatWasSent) {
   start();
   sent_until("\r\n\r\n");

@@ -5,6 +5,7 @@
 
 #include <map>
 
+#include "net/connect_socket.h"
 #include "net/fetch_message.h"
 #include "net/listen_socket.h"
 #include "net/listener.h"
@@ -51,6 +52,19 @@ class FetcherTest : public testing::Test {
   event::Loop loop_;
   Fetcher fetcher_{loop_};
 };
+
+TEST_F(FetcherTest, UsesASocketThatIsConnected) {
+  HttpServer server([](const std::string&) { return "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"; });
+  for (int round = 1; round <= 2; ++round) {
+    const auto address = SocketAddress::of_ip(*IpAddress::parse("127.0.0.1", server.port()));
+    OwnedFd socket(*open_connecting_socket(address));
+    // Where the URL points nobody listens.
+    Outcome outcome = fetch({.url = "http://127.0.0.1:1/", .socket = socket.get()});
+    EXPECT_EQ(body_of(outcome.result), "ok");
+    EXPECT_FALSE(outcome.timing.reused);
+    EXPECT_EQ(server.connections(), round);
+  }
+}
 
 TEST_F(FetcherTest, GivesStatusFieldsAndBody) {
   HttpServer server([](const std::string&) {

@@ -118,6 +118,62 @@ TEST(ProxyProtocol, RefusesMalformedVersion2) {
   EXPECT_EQ(said(version2(0x21, 0x11, std::string(4081, 'x'))), "PROXY protocol: header is too long");
 }
 
+IpAddress ip(std::string_view text, uint16_t port) { return *IpAddress::parse(text, port); }
+
+constexpr auto kV1 = config::ProxyProtocol::v1;
+constexpr auto kV2 = config::ProxyProtocol::v2;
+
+TEST(ProxyProtocol, MakesVersion1) {
+  EXPECT_EQ(make_proxy_header(kV1, ip("192.0.2.7", 51234), ip("203.0.113.5", 443)),
+            "PROXY TCP4 192.0.2.7 203.0.113.5 51234 443\r\n");
+  EXPECT_EQ(make_proxy_header(kV1, ip("2001:db8::1", 80), ip("2001:db8::2", 8080)),
+            "PROXY TCP6 2001:db8::1 2001:db8::2 80 8080\r\n");
+  EXPECT_EQ(make_proxy_header(kV1, ip("192.0.2.7", 0), ip("2001:db8::2", 65535)),
+            "PROXY TCP6 ::ffff:192.0.2.7 2001:db8::2 0 65535\r\n");
+}
+
+TEST(ProxyProtocol, MakesVersion2) {
+  EXPECT_EQ(make_proxy_header(kV2, ip("192.0.2.7", 51234), ip("203.0.113.5", 443)),
+            version2(0x21, 0x11, kBlock4));
+  EXPECT_EQ(make_proxy_header(kV2, ip("2001:db8::1", 80), ip("2001:db8::2", 8080)),
+            version2(0x21, 0x21, kBlock6));
+  const std::string mixed = std::string("\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01", 16) +
+                            std::string("\0\0\0\0\0\0\0\0\0\0\xff\xff\xcb\0\x71\x05", 16) +
+                            std::string("\x00\x50\x01\xbb", 4);
+  EXPECT_EQ(make_proxy_header(kV2, ip("2001:db8::1", 80), ip("203.0.113.5", 443)),
+            version2(0x21, 0x21, mixed));
+}
+
+TEST(ProxyProtocol, MakesHeadersWithoutAddresses) {
+  const IpAddress known = ip("192.0.2.7", 1);
+  const std::vector<std::pair<IpAddress, IpAddress>> unknown = {{IpAddress(), known},
+                                                                {known, IpAddress()},
+                                                                {IpAddress::unix_peer(), known},
+                                                                {known, IpAddress::unix_peer()}};
+  for (const auto& [source, destination] : unknown) {
+    EXPECT_EQ(make_proxy_header(kV1, source, destination), "PROXY UNKNOWN\r\n");
+    EXPECT_EQ(make_proxy_header(kV2, source, destination), version2(0x20, 0x00, ""));
+  }
+  EXPECT_EQ(make_local_proxy_header(kV1), "PROXY UNKNOWN\r\n");
+  EXPECT_EQ(make_local_proxy_header(kV2), version2(0x20, 0x00, ""));
+  EXPECT_EQ(make_proxy_header(config::ProxyProtocol::off, known, known), "");
+}
+
+TEST(ProxyProtocol, ParsesWhatItMakes) {
+  const std::vector<IpAddress> addresses = {ip("0.0.0.0", 1), ip("192.0.2.7", 0),
+                                            ip("255.255.255.255", 65535), ip("::1", 443),
+                                            ip("2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", 65535)};
+  for (config::ProxyProtocol version : {kV1, kV2}) {
+    for (const IpAddress& source : addresses) {
+      for (const IpAddress& destination : addresses) {
+        const std::string header = make_proxy_header(version, source, destination);
+        EXPECT_EQ(said(header + "GET /"),
+                  fmt::format("{} {} {}", header.size(), text_of(source), text_of(destination)));
+      }
+    }
+  }
+}
+
 // Whatever comes: an answer within the bytes given.
 TEST(ProxyProtocol, RandomBytesNeverConsumeMoreThanThereIs) {
   std::mt19937 random(11);

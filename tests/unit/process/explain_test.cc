@@ -117,6 +117,7 @@ class FakeStream final : public http::InboundStream {
 
   const http::RequestHead& head() const override { return head_; }
   const http::ConnectionInfo& connection() const override { return connection_; }
+  net::IpAddress local_address() const override { return {}; }
   http::BodyReader& request_body() override { return request_body_.reader(); }
   http::BodyWriter& response_body() override { return response_body_.writer(); }
   void limit_request_body(uint64_t) override {}
