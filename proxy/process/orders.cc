@@ -76,6 +76,8 @@ void print_lines(const nlohmann::json& json, const char* key) {
   }
 }
 
+bool succeeded(const Answer& answer) { return answer.status >= 200 && answer.status < 300; }
+
 int reload(const config::Config& config) {
   Result<Answer> answer = ask(config.admin.socket, "POST", "/reload");
   if (!answer) {
@@ -89,7 +91,7 @@ int reload(const config::Config& config) {
   } else if (answer->status >= 300) {
     fmt::print(stderr, "{}\n", answer->body);
   }
-  bool applied = answer->status >= 200 && answer->status < 300;
+  const bool applied = succeeded(*answer);
   fmt::print(stderr, "banyan: reload {}\n", applied ? "applied" : "refused, nothing was changed");
   return applied ? 0 : 1;
 }
@@ -102,6 +104,18 @@ int send_signal(const config::Config& config, int signal) {
   }
   if (kill(*pid, signal) == 0) return 0;
   fmt::print(stderr, "banyan: signal process {}: {}\n", *pid, std::strerror(errno));
+  return 1;
+}
+
+// Through the admin API, which knows the outcome; by signal where nobody answers there (the controller is
+// being replaced), as the log files have to be opened again in any case.
+int reopen(const config::Config& config) {
+  Result<Answer> answer = ask(config.admin.socket, "POST", "/logs/reopen");
+  if (!answer) return send_signal(config, SIGUSR1);
+  if (succeeded(*answer)) return 0;
+  auto json = nlohmann::json::parse(answer->body, nullptr, false);
+  if (json.is_object()) print_lines(json, "reasons");
+  fmt::print(stderr, "banyan: cannot open the logs again\n");
   return 1;
 }
 
@@ -158,7 +172,7 @@ int send_order(const CommandLine& line) {
     case Order::quit:
       return send_signal(loaded.config, SIGQUIT);
     case Order::reopen:
-      return send_signal(loaded.config, SIGUSR1);
+      return reopen(loaded.config);
     case Order::upgrade:
       return upgrade(loaded.config);
     default:

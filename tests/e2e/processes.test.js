@@ -203,6 +203,19 @@ test('QUIT waits no longer than shutdown_timeout', async (scope) => {
   assert.ok(took > 4500 && took < 8000, `5 s are configured, it took ${took} ms`);
 });
 
+test('-s reopen says why a log cannot be opened again', async (scope) => {
+  const banyan = await start(scope, '[[route]]\npath = "/*"\nreply = { status = 204 }\n');
+  const file = path.join(banyan.folder, 'access.log');
+  fs.rmSync(file);
+  fs.mkdirSync(file);
+  const { code, stderr } = await banyan.order('reopen');
+  assert.equal(code, 1);
+  assert.match(stderr, /open .*access\.log: Is a directory/);
+  fs.rmdirSync(file);
+  assert.deepEqual(await banyan.order('reopen'), { code: 0, stdout: '', stderr: '' });
+  assert.ok(fs.statSync(file).isFile());
+});
+
 test('USR1 reopens the logs', async (scope) => {
   const banyan = await start(scope, reply);
   await fetch(`${banyan.url}/before`);
