@@ -52,8 +52,12 @@ int check_configuration(const CommandLine& line) {
   if (!config::has_errors(diagnostics)) build(configuration, diagnostics);
   for (config::Diagnostic& diagnostic : check_identity(config)) diagnostics.push_back(std::move(diagnostic));
   if (!config::has_errors(diagnostics)) {
-    if (auto logs = open_logs(config.log, {}, true); !logs)
-      diagnostics.push_back({.path = "log", .message = logs.error().message});
+    // Only a warning: who tests a configuration may be neither the user nor on the machine that it is for.
+    if (auto logs = open_logs(config.log, {}, true); !logs) {
+      diagnostics.push_back({.severity = config::Diagnostic::Severity::warning,
+                             .path = "log",
+                             .message = logs.error().message});
+    }
   }
   bool fine = !config::has_errors(diagnostics);
   if (!line.quiet || !fine) std::fputs(config::to_text(diagnostics).c_str(), stderr);

@@ -30,18 +30,18 @@ test('-t: 0 for a good one, with a word; -q without', async (scope) => {
   assert.deepEqual(quiet, { code: 0, stdout: '', stderr: '' });
 });
 
-test('-t: a log file that cannot be opened is an error, as it is at the start', async (scope) => {
+test('-t: a log file that cannot be opened is told, which the start would refuse', async (scope) => {
   const folder = makeFolder(scope);
   const check = (log) => {
     const file = path.join(folder, 'banyan.toml');
     fs.writeFileSync(file, `${good}\n[log]\naccess = { path = "${folder}/${log}" }\n`);
     return run(program, ['-t', '-c', file]);
   };
-  assert.equal((await check('access.log')).code, 0);
+  assert.doesNotMatch((await check('access.log')).stderr, /warning/);
   const missing = await check('nowhere/access.log');
-  assert.equal(missing.code, 1);
-  assert.match(missing.stderr, /open .*\/nowhere\/access\.log: No such file or directory/);
-  assert.match((await check('')).stderr, /open .*\/: Is a directory/);
+  assert.equal(missing.code, 0, 'it may be for another machine');
+  assert.match(missing.stderr, /warning: .*open .*\/nowhere\/access\.log: No such file or directory/);
+  assert.match((await check('')).stderr, /warning: .*open .*\/: Is a directory/);
 });
 
 test('-t: all errors at once, with file:line:column and "did you mean"', async (scope) => {
