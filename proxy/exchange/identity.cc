@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstring>
+#include <optional>
 
 namespace banyan::exchange {
 namespace {
@@ -47,6 +49,24 @@ bool good_request_id(std::string_view text) {
                      [](char c) { return c > ' ' && c < 0x7f && c != '"' && c != '\\'; });
 }
 
+// "192.0.2.7" or "2001:db8::7", and with the port that some gateways add: "192.0.2.7:4711",
+// "[2001:db8::7]:4711" (as nginx's realip module reads them).
+std::optional<net::IpAddress> parse_hop(std::string_view hop) {
+  if (auto address = net::IpAddress::parse(hop)) return address;
+  const size_t colon = hop.rfind(':');
+  if (colon == hop.npos) return std::nullopt;
+  const std::string_view digits = hop.substr(colon + 1);
+  uint16_t port = 0;
+  const auto [end, problem] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+  if (problem != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
+  std::string_view host = hop.substr(0, colon);
+  const bool brackets = host.starts_with('[') && host.ends_with(']');
+  if (brackets) host = host.substr(1, host.size() - 2);
+  auto address = net::IpAddress::parse(host, port);
+  if (address && (address->family() == net::IpAddress::Family::ipv6) != brackets) return std::nullopt;
+  return address;
+}
+
 }  // namespace
 
 Identity::Identity(const http::RequestHead& head, const net::IpAddress& peer, bool tls,
@@ -81,7 +101,7 @@ void Identity::look_through_proxies(const http::RequestHead& head,
     http::each_list_element(field.value, [&](std::string_view hop) { hops.push_back(hop); });
   }
   for (auto hop = hops.rbegin(); hop != hops.rend(); ++hop) {
-    auto address = net::IpAddress::parse(*hop);
+    auto address = parse_hop(*hop);
     if (!address) return;  // whoever wrote this is not to be believed further
     client_.address = *address;
     if (!config::contains(trusted_proxies, address->bytes())) break;

@@ -31,6 +31,23 @@ TEST_F(IdentityTest, AnUntrustedPeerIsTheClientWhateverItSays) {
   EXPECT_EQ(who.request_id().size(), 32u);
 }
 
+TEST_F(IdentityTest, HopsMayHaveAPort) {
+  for (const auto& [hop, wanted, port] : {std::tuple{"203.0.113.9:4711", "203.0.113.9", 4711},
+                                          {"[2001:db8::7]:99", "2001:db8::7", 99},
+                                          {"2001:db8::7", "2001:db8::7", 0},
+                                          {"203.0.113.9:", "10.0.0.1", 1234},
+                                          {"203.0.113.9:99999", "10.0.0.1", 1234},
+                                          {"[203.0.113.9]:1", "10.0.0.1", 1234},
+                                          {"[2001:db8::7]", "10.0.0.1", 1234},
+                                          {":1", "10.0.0.1", 1234}}) {
+    head_.fields.clear();
+    head_.fields.add("X-Forwarded-For", hop);
+    const Identity who = identity("10.0.0.1");
+    EXPECT_EQ(who.client().ip, wanted) << hop;
+    EXPECT_EQ(who.client().port, port) << hop;
+  }
+}
+
 TEST_F(IdentityTest, BehindTrustedProxiesTheLastUntrustedHopIsTheClient) {
   head_.fields.add("X-Forwarded-For", "6.6.6.6, 203.0.113.9, 10.1.1.1");
   head_.fields.add("X-Forwarded-Proto", "https");
