@@ -75,7 +75,7 @@ bool Exchange::refused() {
   auto refusal = front_.admission_.judge(route(), request(), identity_, script_key, arrived_, ticket_);
   if (!refusal && !site_->config->via.empty() &&
       via_count(request().fields, site_->config->via) >= kMostHops) {
-    refusal = Refusal{508, shm::RejectReason::overload, {}, "the request has passed here too often"};
+    refusal = Refusal{508, shm::RejectReason::loop, {}, "the request has passed here too often"};
   }
   if (!refusal) return false;
   refused_ = true;
@@ -86,10 +86,14 @@ bool Exchange::refused() {
   return true;
 }
 
-// What needs no target: a script's status, redirect, reply.
+// What needs no target: a request that may go no further, a script's status, redirect, reply.
 bool Exchange::answered_here() {
   const config::Route& rules = route().rules();
   http::Fields fields;
+  if (forwards_left(request()) == 0u) {  // it was to go this far; TRACE is nothing that we do ourselves
+    answer(request().method == http::Method::options ? 204 : 501, {}, {}, fields);
+    return true;
+  }
   if (const lua::Outcome* outcome = decision_.outcome(); outcome && outcome->status) {
     for (const auto& [name, value] : outcome->set_headers) fields.add(name, value);
     answer(*outcome->status, "text/plain; charset=utf-8", outcome->body ? *outcome->body : std::string(),

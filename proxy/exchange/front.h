@@ -71,6 +71,7 @@ class Front final : public http::StreamOpener {
   void on_handshake(const http::ConnectionInfo& connection, std::string_view failure) override;
   void on_no_request(const http::ConnectionInfo& connection) override;
   const http::InboundSettings& inbound_settings() const override { return site_->inbound; }
+  std::string_view http_date() override { return timestamps().http_date(); }
   bool draining() const override { return draining_; }
 
  private:

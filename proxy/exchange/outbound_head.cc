@@ -1,11 +1,14 @@
 #include "exchange/outbound_head.h"
 
 #include <charconv>
+#include <string>
 
 namespace banyan::exchange {
 namespace {
 
 using http::FieldId;
+
+constexpr std::string_view kMaxForwards = "Max-Forwards";
 
 // Fields that tell upstreams who the client is. From a peer that is not trusted they are dropped: only we say
 // this.
@@ -100,6 +103,10 @@ void make_outbound_head(const OutboundFacts& facts, http::RequestHead& out) {
   // It meant nothing in HTTP/1.0, and would in what goes on (RFC 9110 section 10.1.1).
   if (request.minor_version == 0) out.fields.remove(FieldId::expect);
   if (!facts.withheld.empty()) out.fields.remove(facts.withheld);
+  if (const auto left = forwards_left(request)) {
+    out.fields.remove(kMaxForwards);
+    out.fields.add_copy(kMaxForwards, std::to_string(*left > 0 ? *left - 1 : 0));
+  }
   add_forwarded(facts, out.fields);
   add_trace(facts, out.fields);
   if (!facts.timeout_field.empty()) out.fields.remove(facts.timeout_field);
@@ -118,6 +125,17 @@ void make_outbound_head(const OutboundFacts& facts, http::RequestHead& out) {
     out.host = host->value;
     out.fields.remove(FieldId::host);
   }
+}
+
+std::optional<uint32_t> forwards_left(const http::RequestHead& request) {
+  if (request.method != http::Method::options && request.method != http::Method::trace) return {};
+  const http::Field* field = request.fields.find(kMaxForwards);
+  if (!field) return {};
+  const std::string_view text = field->value;
+  uint32_t left = 0;
+  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), left);
+  if (problem != std::errc() || end != text.data() + text.size()) return {};
+  return left;
 }
 
 int via_count(const http::Fields& fields, std::string_view via) {

@@ -1,6 +1,8 @@
 // The request as the target is to see it: a new value made from the client's.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "config/schema.h"
@@ -32,6 +34,10 @@ void make_outbound_head(const OutboundFacts& facts, http::RequestHead& out);
 
 // Applies a route's rules: remove, then set, then add. Views into `rules`.
 void apply_rules(const config::HeaderRules& rules, http::Fields& fields);
+
+// How many more proxies an OPTIONS or TRACE may pass, as Max-Forwards says (RFC 9110 section 7.6.2). Nothing
+// for other methods, or when it says nothing that can be understood.
+std::optional<uint32_t> forwards_left(const http::RequestHead& request);
 
 // How often our own name stands in the request's Via fields: many times means a loop.
 int via_count(const http::Fields& fields, std::string_view via);

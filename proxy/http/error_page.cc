@@ -28,11 +28,12 @@ std::string error_body(int status, std::string_view detail, bool json) {
   return problem.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
-void write_error_response(int status, std::string_view detail, std::string& out) {
+void write_error_response(int status, std::string_view detail, std::string_view date, std::string& out) {
   std::string body = error_body(status, detail, false);
   fmt::format_to(std::back_inserter(out),
-                 "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{}",
-                 status, reason_phrase(status), error_content_type(false), body.size(), body);
+                 "HTTP/1.1 {} {}\r\nDate: {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n"
+                 "Connection: close\r\n\r\n{}",
+                 status, reason_phrase(status), date, error_content_type(false), body.size(), body);
 }
 
 }  // namespace banyan::http

@@ -13,7 +13,8 @@ std::string_view error_content_type(bool json);
 // True if an Accept value names JSON.
 bool accepts_json(std::string_view accept);
 
-// Appends a whole response that closes the connection, for requests that could not be understood.
-void write_error_response(int status, std::string_view detail, std::string& out);
+// Appends a whole response that closes the connection, for requests that could not be understood. `date` is
+// the value of Date.
+void write_error_response(int status, std::string_view detail, std::string_view date, std::string& out);
 
 }  // namespace banyan::http

@@ -106,7 +106,7 @@ void H1Inbound::refuse(const Error& error) {
   unread_request_ = true;
   state_ = State::exchange;
   ++info_.requests;
-  write_error_response(error.status, error.message, work_->sender.text());
+  write_error_response(error.status, error.message, opener_.http_date(), work_->sender.text());
   opener_.on_refused(info_, error, work_->sender.text().size());
   work_->receiver.start(Framing::none, 0, work_->request_body.writer());
   work_->sender.start(Framing::none, 0, nullptr);

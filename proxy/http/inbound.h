@@ -132,6 +132,8 @@ class StreamOpener {
   virtual void on_no_request(const ConnectionInfo& connection) = 0;
   // The settings that hold for the next request; the reference is read at once.
   virtual const InboundSettings& inbound_settings() const = 0;
+  // The time as answers tell it in Date (RFC 9110 section 5.6.7).
+  virtual std::string_view http_date() = 0;
   // The process drains: answers carry "Connection: close".
   virtual bool draining() const = 0;
 

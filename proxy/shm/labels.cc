@@ -13,8 +13,8 @@ constexpr Texts<10> kMethods = {"GET",     "HEAD",    "POST",  "PUT",   "DELETE"
                                 "CONNECT", "OPTIONS", "TRACE", "PATCH", "OTHER"};
 constexpr Texts<8> kReasons = {"static", "hash", "cookie", "header", "lua", "forced", "fallback", "health"};
 constexpr Texts<4> kFallbackReasons = {"error", "timeout", "status", "unavailable"};
-constexpr Texts<7> kRejectReasons = {"rate",     "concurrency", "denied",  "body_size",
-                                     "overload", "malformed",   "no_route"};
+constexpr Texts<8> kRejectReasons = {"rate",     "concurrency", "denied",   "body_size",
+                                     "overload", "malformed",   "no_route", "loop"};
 constexpr Texts<7> kConnectResults = {"ok", "refused", "timeout", "tls", "resolve", "limit", "other"};
 constexpr Texts<3> kRetryReasons = {"connect", "reset", "timeout"};
 constexpr Texts<8> kLuaResults = {"ok",     "runtime",    "wall",           "instructions",

@@ -19,7 +19,16 @@ enum class Reason : uint8_t { fixed, hash, cookie, header, lua, forced, fallback
 enum class FallbackReason : uint8_t { error, timeout, status, unavailable };
 
 // Why a request was refused before it reached a target.
-enum class RejectReason : uint8_t { rate, concurrency, denied, body_size, overload, malformed, no_route };
+enum class RejectReason : uint8_t {
+  rate,
+  concurrency,
+  denied,
+  body_size,
+  overload,
+  malformed,
+  no_route,
+  loop
+};
 
 enum class ConnectResult : uint8_t { ok, refused, timeout, tls, resolve, limit, other };
 

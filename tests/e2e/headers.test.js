@@ -27,6 +27,22 @@ test('forwarding fields are made for an untrusted client, whatever it says', asy
   }
 });
 
+test('Max-Forwards says how far OPTIONS and TRACE go', async (scope) => {
+  const backend = await record(scope);
+  const { port } = await startInFrontOf(scope, backend.address);
+  const send = async (method, value) => {
+    const before = backend.requests.length;
+    const { status } = await ask(scope, port, `${method} /x HTTP/1.1\r\nHost: a\r\nMax-Forwards: ${value}\r\n\r\n`);
+    return [status, backend.requests.length > before ? backend.last.all('max-forwards') : 'went no further'];
+  };
+  assert.deepEqual(await send('OPTIONS', '5'), [200, ['4']]);
+  assert.deepEqual(await send('TRACE', '1'), [200, ['0']]);
+  assert.deepEqual(await send('OPTIONS', '0'), [204, 'went no further']);
+  assert.deepEqual(await send('TRACE', '0'), [501, 'went no further']);
+  assert.deepEqual(await send('GET', '0'), [200, ['0']], 'other methods do not count');
+  assert.deepEqual(await send('OPTIONS', 'soon'), [200, ['soon']]);
+});
+
 test('forwarding fields of a trusted proxy are extended', async (scope) => {
   const backend = await record(scope);
   const { port } = await startInFrontOf(scope, backend.address, { top: 'trusted_proxies = ["127.0.0.0/8"]' });

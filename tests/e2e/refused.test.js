@@ -150,7 +150,7 @@ const heads = {
 };
 
 // Sends the bytes on a connection of their own; resolves to what is wrong with the answer: the status, a missing
-// "Connection: close", an open connection, bytes after the answer.
+// "Connection: close" or Date, an open connection, bytes after the answer.
 async function faults(scope, port, title, bytes, expected) {
   const client = await connect(scope, port);
   const wrong = [];
@@ -159,6 +159,7 @@ async function faults(scope, port, title, bytes, expected) {
     const response = await client.response({ limit: 5000 });
     if (!expected.includes(response.status)) wrong.push(`${response.status} instead of ${expected}`);
     if (!/close/i.test(response.get('connection') ?? '')) wrong.push('no "Connection: close"');
+    if (!(Math.abs(new Date(response.get('date')) - Date.now()) < 60_000)) wrong.push('no Date of now');
     const rest = String(await client.rest(2000));
     if (rest !== '') wrong.push(`more bytes after the answer: ${JSON.stringify(rest.slice(0, 80))}`);
   } catch (error) {

@@ -92,6 +92,7 @@ class InboundTest : public testing::Test, public StreamOpener, public InboundOwn
   void on_handshake(const ConnectionInfo&, std::string_view) override {}
   void on_no_request(const ConnectionInfo&) override { ++without_request_; }
   const InboundSettings& inbound_settings() const override { return settings_; }
+  std::string_view http_date() override { return "Sat, 21 Nov 2026 01:23:28 GMT"; }
   bool draining() const override { return draining_; }
   void on_connection_closed(H1Inbound&) override {
     closed_ = true;
