@@ -208,7 +208,9 @@ std::unique_ptr<handler::Session> EventDispatch::subscribe(handler::Call& call, 
     return nullptr;
   }
   if (rights_->options().authorize.empty()) return join(call, *query, *std::move(grant));
-  return authorize(call, [this, &call, query = *std::move(query), grant = *std::move(grant)] {
+  Grant allowed = *std::move(grant);
+  allowed.authorized = query->channels;
+  return authorize(call, [this, &call, query = *std::move(query), grant = std::move(allowed)] {
     return join(call, query, grant);
   });
 }

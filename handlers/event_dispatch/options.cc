@@ -90,9 +90,11 @@ const config::Section<SubscribeOptions>& subscribe_section() {
        config::field(
            "authorize", &Options::authorize,
            config::checked<std::string>(config::nonempty_text(), authorize_problem),
-           "A target and a path that is asked before each subscription, \"upstream.node/may-listen\": "
-           "a GET with the client's own fields, X-Original-URI and X-Original-Method. Answers 2xx "
-           "allow it, 401 and 403 are passed on, others are 500.")},
+           "A target and a path that is asked before a subscriber is let in, \"upstream.node/may-listen\": "
+           "a GET with the client's own fields, X-Original-URI and X-Original-Method. Answers 2xx allow "
+           "the channels of the request, 401 and 403 are passed on, others are 500. Commands of "
+           "banyan.v1 for other channels, to subscribe or to publish, get 403: each needs a request that "
+           "names it.")},
       check_rights);
   return section;
 }
@@ -186,7 +188,8 @@ const config::Section<EventDispatchOptions>& event_dispatch_section() {
        config::field(
            "websocket_publish", &Options::websocket_publish, config::flag(),
            "Whether WebSocket clients may publish, to channels that their token allows if there must be "
-           "one: with the command \"publish\" of banyan.v1, or by messages to the one channel of a "
+           "one, and with authorize only to those of their request: with the command \"publish\" of "
+           "banyan.v1, or by messages to the one channel of a "
            "plain WebSocket."),
        config::field(
            "schema", &Options::schema, event_schema(),

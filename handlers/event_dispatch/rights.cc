@@ -22,11 +22,15 @@ std::string lower(std::string_view text) {
 }  // namespace
 
 bool Grant::may_subscribe(std::string_view channel) const {
-  return !by_token || fits_any(allowed.channels, channel);
+  return (!by_token || fits_any(allowed.channels, channel)) && was_asked_about(channel);
 }
 
 bool Grant::may_publish(std::string_view channel) const {
-  return !by_token || fits_any(allowed.publish, channel);
+  return (!by_token || fits_any(allowed.publish, channel)) && was_asked_about(channel);
+}
+
+bool Grant::was_asked_about(std::string_view channel) const {
+  return !authorized || std::find(authorized->begin(), authorized->end(), channel) != authorized->end();
 }
 
 Result<std::unique_ptr<Rights>> Rights::make(const SubscribeOptions& options) {
@@ -76,6 +80,7 @@ Result<Grant> Rights::renew(const Grant& grant, WallTime now) const {
 Result<Grant> Rights::check(Grant grant, WallTime now) const {
   grant.allowed = {};
   grant.by_token = tokens_.has_value();
+  if (options_.authorize.empty()) grant.authorized.reset();
   if (!tokens_) return grant;
   Result<Token> token = tokens_->check(grant.token, now);
   if (!token.ok()) return std::move(token).error();

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
@@ -20,9 +21,14 @@ struct Grant {
   std::string token;  // as text
   Token allowed;
   bool by_token = false;  // only what `allowed` says; otherwise everything
+  // The channels of the request that the service of `authorize` has allowed: all that it was asked about.
+  // Null: there is no such service, or it has not answered yet.
+  std::optional<std::vector<std::string>> authorized;
 
   bool may_subscribe(std::string_view channel) const;
   bool may_publish(std::string_view channel) const;
+  // False for channels that the service has not seen in the request.
+  bool was_asked_about(std::string_view channel) const;
 };
 
 class Rights {

@@ -10,6 +10,14 @@ namespace {
 
 constexpr int kReadsPerTurn = 8;
 
+// The service is asked with a request, which a command is not.
+constexpr std::string_view kNotAsked = "authorize: open a connection of its own for this channel";
+
+// Why a command for that channel was refused.
+std::string forbidden(const Grant* grant, std::string_view channel, std::string_view otherwise) {
+  return std::string(grant && !grant->was_asked_about(channel) ? kNotAsked : otherwise);
+}
+
 }  // namespace
 
 void Subscriber::on_readable() { read(); }
@@ -175,7 +183,8 @@ bool Subscriber::may_publish(std::string_view channel) const {
 void Subscriber::publish(const Command& command, std::string& answer) {
   if (!may_publish(command.channel)) {
     hub_->publisher().note_refused(403);
-    return append_error(answer, {command.id, 403, "publishing is not allowed here"});
+    return append_error(answer, {command.id, 403,
+                                 forbidden(grant_.get(), command.channel, "publishing is not allowed here")});
   }
   const EventMembers& event = command.event;
   const PublishAnswer done =
@@ -198,7 +207,9 @@ void Subscriber::on_command(const Command& command) {
       if (known) {
         append_error(answer, {command.id, 409, "this channel is subscribed"});
       } else if (grant_ && !grant_->may_subscribe(command.channel)) {
-        append_error(answer, {command.id, 403, "this channel may not be subscribed"});
+        append_error(answer,
+                     {command.id, 403,
+                      forbidden(grant_.get(), command.channel, "this channel may not be subscribed")});
       } else if (subscriptions() >= hub_->options().max_subscriptions) {
         append_error(answer, {command.id, 429, "too many channels"});
       } else if (Result<void> result = subscribe(command.channel, command.since); !result.ok()) {

@@ -302,6 +302,30 @@ TEST_F(EventDispatchTest, WhatTheServiceSaidStandsAsLongAsItIsTheSame) {
   EXPECT_EQ(client.close_code(), 1012);
 }
 
+// A command is no request that it could be asked with.
+TEST_F(EventDispatchTest, TheServiceAllowsTheChannelsOfTheRequestOnly) {
+  make(fmt::format("websocket_publish = true\n{}", kAsking));
+  Doorman doorman;
+  EventClient client(worker_.loop);
+  client.ask(*made_.handler, websocket("mine", "channel=too", "banyan.v1"), {{"handler.doorman", &doorman}});
+  doorman.allow();
+  ASSERT_TRUE(testing::run_until(worker_.loop, [&] { return client.call().taker() != nullptr; }));
+  client.hand_over(alive_);
+  client.say(R"({"type":"subscribe","channel":"secret","id":1})");
+  client.say(R"({"type":"publish","channel":"secret","data":1,"id":2})");
+  client.say(R"({"type":"unsubscribe","channel":"too","id":3})");
+  client.say(R"({"type":"subscribe","channel":"too","id":4})");
+  client.say(R"({"type":"publish","channel":"mine","data":1,"id":5})");
+  ASSERT_TRUE(client.wait_for(R"("type":"published")"));
+  const std::vector<std::string> heard = client.messages();
+  ASSERT_GE(heard.size(), 6u);
+  EXPECT_THAT(heard[2], HasSubstr(R"("id":1,"status":403,"detail":"authorize: )"));
+  EXPECT_THAT(heard[3], HasSubstr(R"("id":2,"status":403,"detail":"authorize: )"));
+  EXPECT_THAT(heard[4], HasSubstr(R"("type":"unsubscribed")"));
+  EXPECT_THAT(heard[5], HasSubstr(R"("type":"subscribed","channel":"too","id":4)"));
+  EXPECT_FALSE(log_->find("secret")->has_value());
+}
+
 TEST_F(EventDispatchTest, ThoseWhoHaveToAskAgainDoNotDoSoAllAtOnce) {
   make();
   std::vector<std::unique_ptr<EventClient>> clients;
