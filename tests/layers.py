@@ -30,10 +30,9 @@ FORBIDDEN = {
 # header prefix -> where it may be included
 CONFINED = {
     "toml.hpp": ["proxy/config/loader.cc", "proxy/config/"],
-    "jwt.h": ["handlers/event_dispatch/token.cc"],
     "lua.hpp": ["proxy/lua/"],
     "curl/": ["proxy/net/fetch"],
-    "openssl/": ["proxy/net/", "proxy/http/ws_handshake.cc", "handlers/sigv4", "handlers/batch_fetch", "handlers/event_dispatch/token.cc", "proxy/config/", "proxy/admin/", "proxy/process/"],
+    "openssl/": ["proxy/net/", "proxy/http/ws_handshake.cc", "handlers/sigv4", "handlers/batch_fetch", "handlers/event_dispatch/jws", "proxy/config/", "proxy/admin/", "proxy/process/"],
     "event2/": ["proxy/event/"],
     "hiredis/": ["handlers/event_dispatch/redis_link.cc"],
     "re2/": ["proxy/route/", "proxy/config/"],

@@ -42,9 +42,10 @@ bool accepts_event_stream(const http::Fields& fields) {
 }
 
 std::unique_ptr<handler::Session> poll(handler::Call& call, std::shared_ptr<EventHub> hub,
-                                       const EventQuery& query, const http::Fields& cors) {
+                                       const EventQuery& query, const Grant& grant,
+                                       const http::Fields& cors) {
   auto session = std::make_unique<PollSession>(call, std::move(hub), cors);
-  if (Result<void> result = session->begin(query); !result.ok()) {
+  if (Result<void> result = session->begin(query, grant.allowed.expires); !result.ok()) {
     call.fail(std::move(result).error());
     return nullptr;
   }
@@ -238,7 +239,7 @@ std::unique_ptr<handler::Session> EventDispatch::join(handler::Call& call, const
   http::Fields cors;
   rights_->add_cors_fields(grant.origin, cors);
   const bool websocket = http::asks_for_websocket(call.request());
-  if (!websocket && !accepts_event_stream(call.request().fields)) return poll(call, hub_, query, cors);
+  if (!websocket && !accepts_event_stream(call.request().fields)) return poll(call, hub_, query, grant, cors);
   Admission admission{rights_, rights_->any() ? std::make_unique<Grant>(std::move(grant)) : nullptr};
   return websocket ? join_by_websocket(call, hub_, query, std::move(admission))
                    : join_by_event_stream(call, hub_, query, std::move(admission), cors);

@@ -73,9 +73,11 @@ const config::Section<SubscribeOptions>& subscribe_section() {
            "looked for in Authorization: Bearer, in \"access_token\" of the query, and in the "
            "WebSocket subprotocol \"access_token.TOKEN\". That one is never chosen, so a browser must offer "
            "another with it, banyan.v1 or one of its own, or it gives the connection up."),
-       config::field("jwt_public_key", &Options::jwt_public_key, config::file(),
-                     "The same, signed with the private key that belongs to this RSA or EC key, PEM (RS256, "
-                     "ES256 and their longer kin)."),
+       config::field(
+           "jwt_public_key", &Options::jwt_public_key, config::file(),
+           "The same, signed with the private key that belongs to this RSA or EC key, PEM. An RSA key is for "
+           "RS256, RS384 and RS512, an EC key for what goes with its curve: ES256 for P-256, ES384 for "
+           "P-384, ES512 for P-521."),
        config::field("audience", &Options::audience, config::nonempty_text(),
                      "Must be among the \"aud\" of tokens."),
        config::field("claim", &Options::claim, config::nonempty_text(),
@@ -189,8 +191,7 @@ const config::Section<EventDispatchOptions>& event_dispatch_section() {
            "websocket_publish", &Options::websocket_publish, config::flag(),
            "Whether WebSocket clients may publish, to channels that their token allows if there must be "
            "one, and with authorize only to those of their request: with the command \"publish\" of "
-           "banyan.v1, or by messages to the one channel of a "
-           "plain WebSocket."),
+           "banyan.v1, or by messages to the one channel of a plain WebSocket."),
        config::field(
            "schema", &Options::schema, event_schema(),
            "Fields that every event must have, { NAME = \"TYPE\" }: string, int, number, bool, time (RFC "

@@ -37,7 +37,8 @@ PollSession::~PollSession() {
   hub_->meters().connections(shm::EventTransport::long_poll).subtract();
 }
 
-Result<void> PollSession::begin(const EventQuery& query) {
+Result<void> PollSession::begin(const EventQuery& query, std::optional<WallTime> expires) {
+  expires_ = expires;
   for (size_t i = 0; i < query.channels.size(); ++i) {
     Place& place = *places_.emplace_back(std::make_unique<Place>());
     place.subscription.listener = this;
@@ -47,6 +48,7 @@ Result<void> PollSession::begin(const EventQuery& query) {
   }
   TimePoint until = call_.arrived() + std::min(query.wait.value_or(Millis(0)), hub_->options().max_wait);
   if (call_.deadline() != TimePoint::max()) until = std::min(until, call_.deadline() - kMargin);
+  if (expires_) until = std::min(until, hub_->loop().now() + (*expires_ - hub_->loop().wall()));
   wait_.start_at(hub_->draining() ? hub_->loop().now() : until);
   // In the next turn: an answer needs a session that open() has returned.
   if (!query.since.empty()) look_.schedule();
@@ -60,12 +62,12 @@ void PollSession::on_events(Subscription& subscription, ChannelRound& round) {
 void PollSession::on_missed(Subscription&) { look_.schedule(); }
 
 void PollSession::look() {
-  if (!over_ && collect()) answer();
+  if (!over_ && (expired() || collect())) answer();
 }
 
 void PollSession::finish() {
   if (over_) return;
-  collect();
+  if (!expired()) collect();
   if (!over_) answer();
 }
 

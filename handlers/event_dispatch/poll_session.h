@@ -6,6 +6,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,8 +24,9 @@ class PollSession final : public handler::Session, private EventListener {
   PollSession(handler::Call& call, std::shared_ptr<EventHub> hub, const http::Fields& cors);
   ~PollSession() override;
 
-  // Error: the log's, see ChannelBook::subscribe.
-  Result<void> begin(const EventQuery& query);
+  // `expires`: when what lets it listen does, at which it is answered with nothing more. Error: the log's,
+  // see ChannelBook::subscribe.
+  Result<void> begin(const EventQuery& query, std::optional<WallTime> expires);
   // Answers with what there is.
   void finish();
 
@@ -37,6 +39,7 @@ class PollSession final : public handler::Session, private EventListener {
 
   void on_events(Subscription& subscription, ChannelRound& round) override;
   void on_missed(Subscription& subscription) override;
+  bool expired() const { return expires_ && *expires_ <= hub_->loop().wall(); }
   void look();
   bool collect();
   Result<void> collect(Place& place, size_t most_bytes);
@@ -48,6 +51,7 @@ class PollSession final : public handler::Session, private EventListener {
   std::string events_;  // JSON, with commas between them
   std::string gaps_;
   http::Fields cors_;
+  std::optional<WallTime> expires_;
   event::Deferred look_;
   event::Timer wait_;
   bool over_ = false;

@@ -1,4 +1,4 @@
-// JSON Web Tokens (RFC 7519) that say who may subscribe to what. Signatures are libjwt's business.
+// JSON Web Tokens (RFC 7519) that say who may subscribe to what.
 #pragma once
 
 #include <optional>
@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "handlers/event_dispatch/jws.h"
 #include "handlers/event_dispatch/options.h"
 
 namespace banyan::handlers {
@@ -27,17 +28,14 @@ class TokenCheck {
   // Error: the key is none.
   static Result<TokenCheck> make(const SubscribeOptions& options);
 
-  // Errors, status 401: no token, signed by nobody we know, not valid now or not for us. Only algorithms of
-  // the key's own kind count (RFC 8725 section 3.1).
+  // Errors, status 401: no token, not signed by whom we know (JwsKey::verify), not valid now or not for us.
   Result<Token> check(const std::string& text, WallTime now) const;
 
  private:
-  enum class Kind { hmac, rsa, ec };
-  TokenCheck(Kind kind, std::string key, std::string audience, std::string claim)
-      : kind_(kind), key_(std::move(key)), audience_(std::move(audience)), claim_(std::move(claim)) {}
+  TokenCheck(JwsKey key, std::string audience, std::string claim)
+      : key_(std::move(key)), audience_(std::move(audience)), claim_(std::move(claim)) {}
 
-  Kind kind_;
-  std::string key_;
+  JwsKey key_;
   std::string audience_;
   std::string claim_;
 };

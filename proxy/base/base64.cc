@@ -5,12 +5,30 @@
 namespace banyan {
 namespace {
 
-// 0 to 63, or -1.
-int value_of(char c) {
+// 0 to 63, or -1. `last` are the two digits in which the alphabets differ.
+int value_of(char c, std::string_view last) {
   if (c >= 'A' && c <= 'Z') return c - 'A';
   if (c >= 'a' && c <= 'z') return c - 'a' + 26;
   if (c >= '0' && c <= '9') return c - '0' + 52;
-  return c == '+' ? 62 : c == '/' ? 63 : -1;
+  return c == last[0] ? 62 : c == last[1] ? 63 : -1;
+}
+
+// Without padding.
+std::optional<std::string> read_digits(std::string_view text, std::string_view last) {
+  if (text.size() % 4 == 1) return std::nullopt;
+  std::string bytes;
+  bytes.reserve(text.size() / 4 * 3 + 2);
+  uint32_t bits = 0;
+  int count = 0;
+  for (char c : text) {
+    const int six = value_of(c, last);
+    if (six < 0) return std::nullopt;
+    bits = bits << 6 | static_cast<uint32_t>(six);
+    if ((count += 6) < 8) continue;
+    count -= 8;
+    bytes.push_back(static_cast<char>(bits >> count & 0xff));
+  }
+  return bytes;
 }
 
 }  // namespace
@@ -29,20 +47,9 @@ void append_base64(std::string& text, std::string_view bytes) {
 
 std::optional<std::string> read_base64(std::string_view text) {
   if (text.size() % 4 == 0 && text.ends_with('=')) text.remove_suffix(text.ends_with("==") ? 2 : 1);
-  if (text.size() % 4 == 1) return std::nullopt;
-  std::string bytes;
-  bytes.reserve(text.size() / 4 * 3 + 2);
-  uint32_t bits = 0;
-  int count = 0;
-  for (char c : text) {
-    const int six = value_of(c);
-    if (six < 0) return std::nullopt;
-    bits = bits << 6 | static_cast<uint32_t>(six);
-    if ((count += 6) < 8) continue;
-    count -= 8;
-    bytes.push_back(static_cast<char>(bits >> count & 0xff));
-  }
-  return bytes;
+  return read_digits(text, "+/");
 }
+
+std::optional<std::string> read_base64url(std::string_view text) { return read_digits(text, "-_"); }
 
 }  // namespace banyan

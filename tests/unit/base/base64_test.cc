@@ -37,5 +37,14 @@ TEST(Base64, NothingElseIsRead) {
   }
 }
 
+TEST(Base64, TheAlphabetForUrlsHasNoPadding) {
+  EXPECT_EQ(read_base64url(""), "");
+  EXPECT_EQ(read_base64url("Zm9vYg"), "foob");
+  EXPECT_EQ(read_base64url("_wD-"), std::string_view("\xff\x00\xfe", 3));
+  for (const char* wrong : {"/wD+", "Zm9vYg==", "A", "AA AA", "A-.A"}) {
+    EXPECT_EQ(read_base64url(wrong), std::nullopt) << wrong;
+  }
+}
+
 }  // namespace
 }  // namespace banyan

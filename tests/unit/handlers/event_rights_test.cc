@@ -3,11 +3,15 @@
 #include <gmock/gmock.h>
 #include <jwt.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/pem.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
+#include "base/base64.h"
 #include "handlers/event_dispatch/token.h"
 #include "unit/handlers/event_fixture.h"
 
@@ -29,13 +33,33 @@ std::string sign(jwt_alg_t algorithm, const std::string& key, const std::string&
   return token;
 }
 
+std::string base64url(std::string_view bytes) {
+  std::string text;
+  append_base64(text, bytes);
+  text.erase(std::min(text.find('='), text.size()));
+  std::replace(text.begin(), text.end(), '+', '-');
+  std::replace(text.begin(), text.end(), '/', '_');
+  return text;
+}
+
+// By HS256 with "secret", whatever the header says.
+std::string sign_with_header(const std::string& header, const std::string& claims) {
+  const std::string text = base64url(header) + "." + base64url(claims);
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned int size = 0;
+  HMAC(EVP_sha256(), "secret", 6, reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest,
+       &size);
+  return text + "." + base64url({reinterpret_cast<const char*>(digest), size});
+}
+
 struct KeyPair {
   std::string secret;
   std::string open;
 };
 
-KeyPair make_keys(bool rsa) {
-  EVP_PKEY* key = rsa ? EVP_RSA_gen(2048) : EVP_EC_gen("P-256");
+// Without a curve: RSA.
+KeyPair make_keys(const char* curve = nullptr) {
+  EVP_PKEY* key = curve ? EVP_EC_gen(curve) : EVP_RSA_gen(2048);
   KeyPair pair;
   for (bool open : {false, true}) {
     BIO* bio = BIO_new(BIO_s_mem());
@@ -67,7 +91,7 @@ TEST(FitsPattern, AStarStandsForAnything) {
 }
 
 TEST(TokenCheck, BelievesOnlyTheKeysOwnKindOfSignature) {
-  const KeyPair rsa = make_keys(true), ec = make_keys(false), other = make_keys(false);
+  const KeyPair rsa = make_keys(), ec = make_keys("P-256"), other = make_keys("P-256");
   const std::string claims = R"({"channels":["a"]})";
   const WallTime now = WallTime::clock::now();
   SubscribeOptions options;
@@ -96,6 +120,54 @@ TEST(TokenCheck, BelievesOnlyTheKeysOwnKindOfSignature) {
   EXPECT_THAT(TokenCheck::make(options).error().message, HasSubstr("/key.pem"));
 }
 
+// RFC 7518 section 3.1.
+TEST(TokenCheck, TheCurveSaysWhichAlgorithm) {
+  const std::string claims = R"({"channels":["a"]})";
+  const WallTime now = WallTime::clock::now();
+  const std::pair<const char*, jwt_alg_t> kCurves[] = {
+      {"P-256", JWT_ALG_ES256}, {"P-384", JWT_ALG_ES384}, {"P-521", JWT_ALG_ES512}};
+  for (const auto& [curve, own] : kCurves) {
+    const KeyPair keys = make_keys(curve);
+    SubscribeOptions options;
+    options.jwt_public_key = {"/key.pem", keys.open};
+    const auto check = TokenCheck::make(options);
+    ASSERT_TRUE(check.ok());
+    for (const auto& [name, algorithm] : kCurves) {
+      EXPECT_EQ(check->check(sign(algorithm, keys.secret, claims), now).ok(), algorithm == own)
+          << curve << " " << name;
+    }
+  }
+  SubscribeOptions options;
+  options.jwt_public_key = {"/key.pem", make_keys("secp256k1").open};
+  EXPECT_THAT(TokenCheck::make(options).error().message, HasSubstr("P-256"));
+}
+
+TEST(TokenCheck, ReadsHeadersAsTheRfcsSay) {
+  SubscribeOptions options;
+  options.jwt_secret.value = "secret";
+  const auto check = TokenCheck::make(options);
+  const auto status = [&](const std::string& header) {
+    const auto token = check->check(sign_with_header(header, R"({"channels":"*"})"), WallTime::clock::now());
+    return token.ok() ? 200 : token.error().status;
+  };
+  // RFC 7519 section 5.1: what "typ" says is for the application, not for us.
+  for (const char* more : {"", R"(,"typ":"JWT")", R"(,"typ":"at+jwt")", R"(,"typ":"application/at+jwt")",
+                           R"(,"typ":"JOSE")", R"(,"typ":5)", R"(,"kid":"1","b64":true)"}) {
+    EXPECT_EQ(status(fmt::format(R"({{"alg":"HS256"{}}})", more)), 200) << more;
+  }
+  for (const char* wrong :
+       {R"({"alg":"hs256"})", R"({"alg":"HS384"})", R"({"alg":"none"})", R"({"alg":5})", "{}", "[]", "x",
+        R"({"alg":"HS256","crit":["exp"],"exp":1})", R"({"alg":"HS256","crit":["b64"],"b64":false})",
+        R"({"alg":"HS256","b64":false})", R"({"alg":"HS256","crit":[]})"}) {
+    EXPECT_EQ(status(wrong), 401) << wrong;
+  }
+  const std::string good = sign_with_header(R"({"alg":"HS256"})", R"({"channels":"*"})");
+  for (const std::string& wrong : {good + ".", good + "=", "." + good, good.substr(0, good.rfind('.')),
+                                   good.substr(0, good.rfind('.') + 1), good.substr(0, good.size() - 4)}) {
+    EXPECT_FALSE(check->check(wrong, WallTime::clock::now()).ok()) << wrong;
+  }
+}
+
 TEST(TokenCheck, ReadsTimesAudienceAndChannels) {
   SubscribeOptions options;
   options.jwt_secret.value = "secret";
@@ -114,7 +186,13 @@ TEST(TokenCheck, ReadsTimesAudienceAndChannels) {
   EXPECT_THAT(error(fmt::format(R"({{"aud":"live","nbf":{}}})", seconds_from_now(60))),
               HasSubstr("not valid yet"));
   EXPECT_THAT(error(R"({"aud":"live","exp":"soon"})"), HasSubstr("times"));
-  EXPECT_THAT(error(R"({"aud":"live","exp":1e300})"), HasSubstr("times"));
+  for (const char* late : {"4000000000", "253402300799", "1767225600000.5", "1e300"}) {
+    EXPECT_EQ(error(fmt::format(R"({{"aud":"live","exp":{}}})", late)), "") << late;
+    EXPECT_THAT(error(fmt::format(R"({{"aud":"live","nbf":{}}})", late)), HasSubstr("not valid yet")) << late;
+  }
+  EXPECT_EQ(error(fmt::format(R"({{"aud":"live","exp":{}.5}})", seconds_from_now(60))), "");
+  EXPECT_THAT(error(R"({"aud":"live","exp":-1e300})"), HasSubstr("expired"));
+  EXPECT_EQ(error(R"({"aud":"live","nbf":-1})"), "");
   const auto token = check->check(
       sign(JWT_ALG_HS256, "secret", R"({"aud":"live","channels":["a",7,"b/*"],"publish":"c"})"), now);
   EXPECT_EQ(token->channels, (std::vector<std::string>{"a", "b/*"}));
@@ -198,6 +276,44 @@ TEST_F(EventDispatchTest, WhenTheTokenExpiresTheConnectionEnds) {
   EXPECT_EQ(socket->close_code(), 1008);
   EXPECT_THAT(socket->frames().back().payload, HasSubstr("expired"));
   EXPECT_TRUE(events->wait_for_end());
+}
+
+// Their deadlines are sums with it.
+TEST_F(EventDispatchTest, ATokenMayExpireBeyondAllClocks) {
+  make("subscribe = { jwt_secret = \"secret\" }");
+  const std::string query =
+      "access_token=" + sign(JWT_ALG_HS256, "secret", R"({"channels":"*","exp":1e300})");
+  auto socket = join(websocket("x", query));
+  testing::FakeCall poll(worker_.loop, {.path = "/live/x", .mount = "/live/", .query = "wait=30s&" + query});
+  poll.open(*made_.handler);
+  turns(3);
+  EXPECT_FALSE(poll.responded());
+  publish("x", "hello");
+  EXPECT_TRUE(socket->wait_for_messages(1));
+  ASSERT_TRUE(poll.run());
+  EXPECT_THAT(poll.body(), HasSubstr("\"hello\""));
+}
+
+TEST_F(EventDispatchTest, WhenTheTokenExpiresALongPollIsAnsweredWithNothingMore) {
+  make("subscribe = { jwt_secret = \"secret\" }");
+  const int64_t expires = seconds_from_now(2);
+  const std::string query =
+      "wait=30s&access_token=" +
+      sign(JWT_ALG_HS256, "secret", fmt::format(R"({{"channels":"*","exp":{}}})", expires));
+  testing::FakeCall quiet(worker_.loop, {.path = "/live/quiet", .mount = "/live/", .query = query});
+  testing::FakeCall late(worker_.loop, {.path = "/live/x", .mount = "/live/", .query = query});
+  quiet.open(*made_.handler);
+  late.open(*made_.handler);
+  turns(3);
+  EXPECT_FALSE(quiet.responded() || late.responded());
+  // The worker is busy when it expires, so that the event is there before anybody looks.
+  std::this_thread::sleep_until(WallTime() + std::chrono::seconds(expires));
+  publish("x", "too late");
+  for (testing::FakeCall* poll : {&quiet, &late}) {
+    ASSERT_TRUE(poll->run());
+    EXPECT_EQ(poll->status(), 200);
+    EXPECT_THAT(poll->body(), HasSubstr("{\"events\":[],\"next\":\""));
+  }
 }
 
 TEST_F(EventDispatchTest, ChangedRightsCountForThoseWhoAreThere) {

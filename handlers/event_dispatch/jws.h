@@ -1,0 +1,44 @@
+// JSON Web Signatures in their compact form, HEADER.PAYLOAD.SIGNATURE (RFC 7515), by one key.
+//
+// By hand, with OpenSSL's algorithms: libjwt 1.10 refuses every "typ" but JWT, which RFC 9068 wants to be
+// "at+jwt", and knows nothing of "crit".
+#pragma once
+
+#include <openssl/types.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace banyan::handlers {
+
+class JwsKey {
+ public:
+  // For HS256, HS384 and HS512.
+  static JwsKey of_secret(std::string secret);
+  // An RSA key is for RS256, RS384 and RS512, an EC key for what goes with its curve: ES256 for P-256, ES384
+  // for P-384, ES512 for P-521. Error: the PEM text is none of them; the message does not repeat it.
+  static Result<JwsKey> read_public(const std::string& pem);
+
+  // The payload. Errors, status 401: not signed with this key, by an algorithm of another kind of key (RFC
+  // 8725 section 3.1), or with a header that asks for what we do not know (section 4.1.11).
+  Result<std::string> verify(std::string_view text) const;
+
+ private:
+  enum class Kind { hmac, rsa, ec };
+  struct Algorithm;
+  static const Algorithm kAlgorithms[];
+
+  JwsKey(Kind kind, std::string secret) : kind_(kind), secret_(std::move(secret)) {}
+  bool fits(const Algorithm& algorithm) const;
+  bool signed_by_us(std::string_view text, std::string_view signature, const Algorithm& algorithm) const;
+
+  Kind kind_;
+  std::string secret_;                // of hmac
+  std::shared_ptr<EVP_PKEY> public_;  // of the others
+  std::string curve_;                 // of ec, as OpenSSL calls it
+};
+
+}  // namespace banyan::handlers
