@@ -24,7 +24,14 @@ void Authorizing::on_done() {
   if (status >= 200 && status < 300) {
     session_ = next_();
   } else if (status == 401 || status == 403) {
-    answer_refusal(call_, buffers_, client_error(status, "not allowed by the service that was asked"));
+    http::Fields challenges;
+    if (status == 401) {
+      for (const http::Field& field : subrequest_->challenges()) challenges.add(field);
+    }
+    // RFC 9110 section 15.5.2: there must be one.
+    if (status == 401 && challenges.size() == 0) challenges.add("WWW-Authenticate", kTokenWanted);
+    answer_refusal(call_, buffers_, client_error(status, "not allowed by the service that was asked"),
+                   challenges);
   } else {
     call_.fail(handler_error(500, fmt::format("the service that is to authorize answered {}",
                                               status > 0 ? fmt::format("{}", status) : "nothing")));

@@ -12,7 +12,8 @@ namespace banyan::handlers {
 class Authorizing final : public handler::Session {
  public:
   using Next = std::function<std::unique_ptr<handler::Session>()>;
-  // 2xx: the call goes on with next(). 401 and 403 are passed on, anything else is 500, as in nginx.
+  // 2xx: the call goes on with next(). 401, with its WWW-Authenticate, and 403 are passed on, anything else
+  // is 500, as in nginx.
   Authorizing(event::Loop& loop, BufferPools& buffers, handler::Call& call, std::string path, Next next);
   void begin(handler::Handler& target) { subrequest_->open(target); }
 

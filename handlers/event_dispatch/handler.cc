@@ -168,14 +168,16 @@ std::unique_ptr<handler::Session> EventDispatch::open_page(handler::Call& call, 
       return nullptr;
     }
     default:
-      answer_refusal(call, services_.buffers, client_error(405, "use GET"), kPageMethods);
+      answer_refusal(call, services_.buffers, client_error(405, "use GET"), {}, kPageMethods);
       return nullptr;
   }
   const Result<Grant> grant = rights_->grant(call.request(), {}, services_.loop.wall());
-  if (!grant.ok()) return refuse(call, grant.error());
+  if (!grant.ok()) {
+    return refuse(call, grant.error(), challenge_of(grant.error(), find_token(call.request(), {})));
+  }
   const bool one = place.kind == EventPlace::Kind::one_page;
   if (!grant->may_subscribe(one ? place.channel : "*")) {
-    return refuse(call, client_error(403, "the token does not allow that"));
+    return refuse(call, client_error(403, "the token does not allow that"), kInsufficientScope);
   }
   const auto show = [this, &call, one, channel = place.channel]() -> std::unique_ptr<handler::Session> {
     if (!one) return open_channels_page(call, hub_);
@@ -199,10 +201,13 @@ std::unique_ptr<handler::Session> EventDispatch::subscribe(handler::Call& call, 
                   client_error(426, "ask for a WebSocket, accept text/event-stream, or poll with wait"));
   }
   Result<Grant> grant = rights_->grant(request, query->access_token, services_.loop.wall());
-  if (!grant.ok()) return refuse(call, grant.error());
+  if (!grant.ok()) {
+    return refuse(call, grant.error(), challenge_of(grant.error(), find_token(request, query->access_token)));
+  }
   for (const std::string& one : query->channels) {
-    if (!grant->may_subscribe(one))
-      return refuse(call, client_error(403, "the token does not allow this channel"));
+    if (!grant->may_subscribe(one)) {
+      return refuse(call, client_error(403, "the token does not allow this channel"), kInsufficientScope);
+    }
   }
   if (hub_->full()) {
     call.fail(handler_error(503, "there are as many subscribers as there may be"));
@@ -245,8 +250,11 @@ std::unique_ptr<handler::Session> EventDispatch::join(handler::Call& call, const
                    : join_by_event_stream(call, hub_, query, std::move(admission), cors);
 }
 
-std::unique_ptr<handler::Session> EventDispatch::refuse(handler::Call& call, const Error& error) {
-  answer_refusal(call, services_.buffers, error);
+std::unique_ptr<handler::Session> EventDispatch::refuse(handler::Call& call, const Error& error,
+                                                        std::string_view challenge) {
+  http::Fields challenges;
+  if (!challenge.empty()) challenges.add("WWW-Authenticate", challenge);
+  answer_refusal(call, services_.buffers, error, challenges);
   return nullptr;
 }
 

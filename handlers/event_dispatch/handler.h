@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "handler/type.h"
@@ -41,7 +42,9 @@ class EventDispatch final : public handler::Handler {
   std::unique_ptr<handler::Session> subscribe(handler::Call& call, const std::string& channel);
   std::unique_ptr<handler::Session> authorize(handler::Call& call, Authorizing::Next next);
   std::unique_ptr<handler::Session> join(handler::Call& call, const EventQuery& query, Grant grant);
-  std::unique_ptr<handler::Session> refuse(handler::Call& call, const Error& error);
+  // `challenge`: what WWW-Authenticate says; empty: no such field.
+  std::unique_ptr<handler::Session> refuse(handler::Call& call, const Error& error,
+                                           std::string_view challenge = {});
   void answer_preflight(handler::Call& call);
 
   const config::HandlerEntry& entry_;

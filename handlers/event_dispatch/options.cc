@@ -94,7 +94,8 @@ const config::Section<SubscribeOptions>& subscribe_section() {
            config::checked<std::string>(config::nonempty_text(), authorize_problem),
            "A target and a path that is asked before a subscriber is let in, \"upstream.node/may-listen\": "
            "a GET with the client's own fields, X-Original-URI and X-Original-Method. Answers 2xx allow "
-           "the channels of the request, 401 and 403 are passed on, others are 500. Commands of "
+           "the channels of the request, 401, with its WWW-Authenticate, and 403 are passed on, others are "
+           "500. Commands of "
            "banyan.v1 for other channels, to subscribe or to publish, get 403: each needs a request that "
            "names it.")},
       check_rights);

@@ -10,9 +10,6 @@ namespace {
 void add_fields_of(int status, std::string_view allow, http::Fields& fields) {
   using http::FieldId;
   switch (status) {
-    case 401:
-      fields.add("WWW-Authenticate", "Bearer");
-      break;
     case 405:
       fields.add("Allow", allow);
       break;
@@ -29,7 +26,8 @@ void add_fields_of(int status, std::string_view allow, http::Fields& fields) {
 
 }  // namespace
 
-void answer_refusal(handler::Call& call, BufferPools& buffers, const Error& error, std::string_view allow) {
+void answer_refusal(handler::Call& call, BufferPools& buffers, const Error& error,
+                    const http::Fields& challenges, std::string_view allow) {
   std::string json = "{\"title\":";
   append_json_string(json, http::reason_phrase(error.status));
   fmt::format_to(std::back_inserter(json), ",\"status\":{},\"detail\":", error.status);
@@ -39,6 +37,7 @@ void answer_refusal(handler::Call& call, BufferPools& buffers, const Error& erro
   head.status = error.status;
   head.fields.add(http::FieldId::content_type, "application/problem+json");
   add_fields_of(error.status, allow, head.fields);
+  for (const http::Field& field : challenges) head.fields.add(field);
   handler::answer(call, buffers, std::move(head), json);
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "handlers/event_dispatch/refusal.h"
 #include "http/ws_handshake.h"
 
 namespace banyan::handlers {
@@ -86,6 +87,11 @@ Result<Grant> Rights::check(Grant grant, WallTime now) const {
   if (!token.ok()) return std::move(token).error();
   grant.allowed = *std::move(token);
   return grant;
+}
+
+std::string_view challenge_of(const Error& error, std::string_view token) {
+  if (error.status != 401) return {};
+  return token.empty() ? kTokenWanted : kInvalidToken;
 }
 
 std::string find_token(const http::RequestHead& request, std::string_view access_token) {

@@ -60,6 +60,10 @@ class Rights {
   std::optional<TokenCheck> tokens_;
 };
 
+// What WWW-Authenticate says of an error of Rights::grant(); empty if no token would help. `token`: that of
+// the request.
+std::string_view challenge_of(const Error& error, std::string_view token);
+
 // The token of a request: Authorization: Bearer, or else of the query, or else a WebSocket subprotocol
 // "access_token.TOKEN" (browsers let pages say nothing else).
 std::string find_token(const http::RequestHead& request, std::string_view access_token);

@@ -43,7 +43,14 @@ Subrequest::~Subrequest() {
 
 void Subrequest::open(handler::Handler& target) { session_ = target.open(*this); }
 
-void Subrequest::respond(const http::ResponseHead& head) { finish(head.status); }
+void Subrequest::respond(const http::ResponseHead& head) {
+  if (over_) return;
+  for (const http::Field& field : head.fields) {
+    if (!http::equal_ignoring_case(field.name, "WWW-Authenticate")) continue;
+    challenges_.add_copy("WWW-Authenticate", field.value);
+  }
+  finish(head.status);
+}
 
 void Subrequest::hand_over(const http::ResponseHead&, handler::Taker&) { finish(0); }
 

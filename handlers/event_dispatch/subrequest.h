@@ -1,5 +1,5 @@
 // Asks another target of the same configuration whether a request may go on, as nginx's auth_request does: a
-// GET with the request's own fields, whose status alone counts.
+// GET with the request's own fields. Of the answer, its status counts and how it wants to be asked.
 #pragma once
 
 #include <memory>
@@ -23,6 +23,8 @@ class Subrequest final : private handler::Call, private http::BodyReader::Listen
   void open(handler::Handler& target);
   // Of the answer; 0 when there was none.
   int status() const { return status_; }
+  // Its fields WWW-Authenticate.
+  const http::Fields& challenges() const { return challenges_; }
 
  private:
   const http::RequestHead& request() const override { return head_; }
@@ -60,6 +62,7 @@ class Subrequest final : private handler::Call, private http::BodyReader::Listen
   event::Timer timer_;
   std::unique_ptr<handler::Session> session_;
   int status_ = 0;
+  http::Fields challenges_;
   bool over_ = false;
 };
 

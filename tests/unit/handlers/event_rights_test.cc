@@ -246,6 +246,32 @@ TEST_F(EventDispatchTest, TokensSayWhichChannels) {
   EXPECT_THAT(client->messages()[2], HasSubstr("\"subscribed\""));
 }
 
+// RFC 6750 section 3.
+TEST_F(EventDispatchTest, RefusalsSayWhatIsWrongWithTheToken) {
+  make("subscribe = { jwt_secret = \"secret\", origins = [\"https://app.example\"] }");
+  const std::string token = sign(JWT_ALG_HS256, "secret", R"({"channels":["mine"]})");
+  const std::string none = "401 Bearer realm=\"banyan\"", invalid = none + ", error=\"invalid_token\"",
+                    scope = "403 Bearer realm=\"banyan\", error=\"insufficient_scope\"";
+  const auto answer = [&](testing::FakeRequest request) {
+    testing::FakeCall call(worker_.loop, std::move(request));
+    call.open(*made_.handler);
+    EXPECT_TRUE(call.run());
+    return fmt::format("{} {}", call.status(), call.field("WWW-Authenticate"));
+  };
+  const auto page = [](std::string query) {
+    return with(stream("_channels"), "Authorization", "Bearer " + query);
+  };
+  EXPECT_EQ(answer(stream("mine")), none);
+  EXPECT_EQ(answer(websocket("mine")), none);
+  EXPECT_EQ(answer(stream("mine", "access_token=x")), invalid);
+  EXPECT_EQ(answer(with(stream("mine"), "Authorization", "Bearer x")), invalid);
+  EXPECT_EQ(answer(stream("other", "access_token=" + token)), scope);
+  EXPECT_EQ(answer(with(stream("mine"), "Origin", "https://elsewhere")), "403 ");
+  EXPECT_EQ(answer(stream("_channels")), none);
+  EXPECT_EQ(answer(page("x")), invalid);
+  EXPECT_EQ(answer(page(token)), scope);
+}
+
 TEST_F(EventDispatchTest, PresenceSaysWhoByTheToken) {
   make("presence = [\"room-*\"]\nsubscribe = { jwt_secret = \"secret\" }");
   const auto token = [](const std::string& user) {
@@ -343,9 +369,11 @@ class Doorman final : public handler::Handler {
     call_ = &call;
     return std::make_unique<Question>();
   }
-  void allow() {
+  void allow() { answer(204); }
+  void answer(int status, const std::vector<std::string>& challenges = {}) {
     http::ResponseHead head;
-    head.status = 204;
+    head.status = status;
+    for (const std::string& one : challenges) head.fields.add_copy("WWW-Authenticate", one);
     call_->respond(head);
     call_->response_body().end();
   }
@@ -376,6 +404,23 @@ TEST_F(EventDispatchTest, NobodySpeaksForTheOriginalRequestButWe) {
   doorman.allow();
   ASSERT_TRUE(testing::run_until(worker_.loop, [&] { return call.responded(); }));
   EXPECT_EQ(call.status(), 101);
+}
+
+TEST_F(EventDispatchTest, TheServiceSaysHowItWantsToBeAsked) {
+  make(kAsking);
+  const auto challenge = [&](int status, const std::vector<std::string>& challenges) {
+    Doorman doorman;
+    testing::FakeCall call(worker_.loop, stream("x"));
+    call.offer("handler.doorman", doorman);
+    call.open(*made_.handler);
+    doorman.answer(status, challenges);
+    EXPECT_TRUE(call.run());
+    EXPECT_EQ(call.status(), status);
+    return call.field("WWW-Authenticate");
+  };
+  EXPECT_EQ(challenge(401, {"Basic realm=\"service\""}), "Basic realm=\"service\"");
+  EXPECT_EQ(challenge(401, {}), "Bearer realm=\"banyan\"");
+  EXPECT_EQ(challenge(403, {"Basic realm=\"service\""}), "");
 }
 
 TEST_F(EventDispatchTest, ThePagesAreForThoseWhomTheServiceLetsIn) {
