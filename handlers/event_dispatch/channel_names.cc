@@ -41,6 +41,16 @@ Result<std::string> channel_name(std::string_view encoded, bool plus_is_space) {
   return *std::move(name);
 }
 
+// C0, DEL and C1 (U+0080 to U+009F). REQUIRES: UTF-8.
+bool has_control_characters(std::string_view name) {
+  for (size_t i = 0; i < name.size(); ++i) {
+    const auto byte = static_cast<uint8_t>(name[i]);
+    if (byte < 0x20 || byte == 0x7f) return true;
+    if (byte == 0xc2 && static_cast<uint8_t>(name[i + 1]) < 0xa0) return true;
+  }
+  return false;
+}
+
 template <class Visit>
 void each_part(std::string_view text, char separator, Visit visit) {
   while (!text.empty()) {
@@ -51,15 +61,18 @@ void each_part(std::string_view text, char separator, Visit visit) {
 }
 
 Result<void> add_since(std::string_view value, EventQuery& query) {
-  Result<void> result;
-  each_part(value, ',', [&](std::string_view part) {
-    Resume resume{true, part == "first", shm::parse_event_id(part)};
+  if (value.empty()) return {};
+  while (true) {
+    const size_t comma = value.find(',');
+    const std::string_view part = value.substr(0, comma);
+    const Resume resume{true, part == "first", shm::parse_event_id(part)};
     if (!resume.after && !resume.from_first) {
-      result = client_error(400, "since must be epoch:offset, as events say it, or \"first\"");
+      return client_error(400, "since must be epoch:offset, as events say it, or \"first\"");
     }
     query.since.push_back(resume);
-  });
-  return result;
+    if (comma == value.npos) return {};
+    value.remove_prefix(comma + 1);
+  }
 }
 
 Result<void> add_parameter(std::string_view name, std::string_view value, EventQuery& query) {
@@ -90,12 +103,9 @@ Result<void> add_parameter(std::string_view name, std::string_view value, EventQ
 const char* channel_name_problem(std::string_view name) {
   if (name.empty()) return "the channel has no name";
   if (name.size() > shm::EventLog::kLongestName) return "the channel's name is longer than 200 bytes";
-  const auto is_control = [](char c) { return static_cast<uint8_t>(c) < 0x20 || c == 0x7f; };
-  if (std::any_of(name.begin(), name.end(), is_control)) {
-    return "the channel's name has control characters in it";
-  }
   Utf8Check utf8;
   if (!utf8.add(name) || !utf8.complete()) return "the channel's name is not UTF-8";
+  if (has_control_characters(name)) return "the channel's name has control characters in it";
   if (name == kPages || (name.starts_with(kPages) && name[kPages.size()] == '/')) {
     return "channels cannot be named _channels";
   }
@@ -129,7 +139,9 @@ Result<EventQuery> parse_event_query(std::string_view query, std::string_view ch
   });
   if (!result.ok()) return std::move(result).error();
   if (parsed.channels.empty()) return client_error(400, "no channel is named");
-  parsed.since.resize(std::min(parsed.since.size(), parsed.channels.size()));  // nothing hangs on the rest
+  if (parsed.since.size() > parsed.channels.size()) {
+    return client_error(400, "since has more positions than there are channels");
+  }
   return parsed;
 }
 

@@ -41,13 +41,16 @@ void send(handler::Call& call, const PublishMeans& means, int status, std::strin
   handler::answer(call, means.services.buffers, std::move(head), body);
 }
 
+void add_retry_after(Duration time, http::Fields& fields) {
+  if (time <= Duration(0)) return;
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(time).count();
+  fields.add_copy(http::FieldId::retry_after, std::to_string(seconds));
+}
+
 // With the fields that the status wants (RFC 6750 section 3, RFC 9110 section 10.2.3).
 void send_problem(handler::Call& call, const PublishMeans& means, const PublishAnswer& answer) {
   http::Fields fields;
-  if (answer.retry_after > Duration(0)) {
-    const auto seconds = std::chrono::ceil<std::chrono::seconds>(answer.retry_after).count();
-    fields.add_copy(http::FieldId::retry_after, std::to_string(seconds));
-  }
+  add_retry_after(answer.retry_after, fields);
   if (!answer.challenge.empty()) fields.add("WWW-Authenticate", answer.challenge);
   std::string json;
   append_problem(json, answer);
@@ -66,8 +69,8 @@ class PublishSession : public handler::Session, http::BodyReader::Listener {
  protected:
   virtual void on_whole_body() = 0;
 
-  void answer(int status, std::string_view type, std::string_view body) {
-    send(call_, means_, status, type, body, {});
+  void answer(int status, std::string_view type, std::string_view body, const http::Fields& more = {}) {
+    send(call_, means_, status, type, body, more);
   }
   void refuse(const PublishAnswer& why) {
     means_.publisher.note_refused(why.status);
@@ -159,7 +162,9 @@ class BatchPublish final : public PublishSession {
       at_ = stop + 1;
       if (at_ < body_.size() && loop.fresh_now() > end) return next_slice_.schedule_next_turn();
     }
-    answer(all_taken_ ? 202 : 207, kLines, answers_);
+    http::Fields fields;
+    add_retry_after(retry_after_, fields);
+    answer(all_taken_ ? 202 : 207, kLines, answers_, fields);
   }
 
   void publish_line(std::string_view text) {
@@ -167,6 +172,7 @@ class BatchPublish final : public PublishSession {
     std::string channel;
     const PublishAnswer done = take(text, channel);
     all_taken_ &= done.ok();
+    retry_after_ = std::max(retry_after_, done.retry_after);
     if (done.ok()) {
       append_published(answers_, channel, done);
     } else {
@@ -194,6 +200,7 @@ class BatchPublish final : public PublishSession {
 
   size_t at_ = 0;
   bool all_taken_ = true;
+  Duration retry_after_{};  // until every line might be taken
   std::string answers_;
   event::Deferred next_slice_;
 };

@@ -84,9 +84,14 @@ Result<WallTime> parse_date_time(std::string_view text) {
   const std::optional<minutes> offset = take_offset(pieces);
   if (!offset || !pieces.at_end()) return wrong(kForm);
   const year_month_day date{year(y), month(static_cast<unsigned>(m)), day(static_cast<unsigned>(d))};
-  if (!date.ok() || hour > 23 || minute > 59 || second > 59) return wrong("there is no such date and time");
+  if (!date.ok() || hour > 23 || minute > 59 || second > 60) return wrong("there is no such date and time");
   if (y < 1970 || y > 2200) return wrong("must lie between 1970 and 2200");
-  return WallTime(sys_days(date) + hours(hour) + minutes(minute) + seconds(second) + fraction - *offset);
+  const auto whole = sys_days(date) + hours(hour) + minutes(minute) + seconds(second) - *offset;
+  // A leap second is the last of a month in UTC (RFC 3339 section 5.7). The clock does not know it and has
+  // the first of the next month.
+  const bool month_begins = whole == floor<days>(whole) && year_month_day(floor<days>(whole)).day() == day(1);
+  if (second == 60 && !month_begins) return wrong("there is no such date and time");
+  return WallTime(whole + fraction);
 }
 
 std::string format_date_time(WallTime time) {

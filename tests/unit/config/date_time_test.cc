@@ -21,6 +21,15 @@ TEST(DateTime, GoesBothWays) {
   EXPECT_EQ(again("2025-12-31T20:00:00-05:30"), "2026-01-01T01:30:00Z");
 }
 
+// RFC 3339 sections 5.7 and 5.8.
+TEST(DateTime, TakesLeapSecondsWhereTheyAre) {
+  EXPECT_EQ(again("2016-12-31T23:59:60Z"), "2017-01-01T00:00:00Z");
+  EXPECT_EQ(again("1990-12-31T15:59:60-08:00"), "1991-01-01T00:00:00Z");
+  for (const char* text : {"2016-12-31T23:58:60Z", "2016-12-31T23:59:60+01:00", "2016-12-31T23:59:61Z"}) {
+    EXPECT_EQ(again(text), "there is no such date and time") << text;
+  }
+}
+
 TEST(DateTime, SaysWhatIsWrong) {
   const std::string form = "must be a date and time such as 2026-03-01T06:00:00Z";
   for (const char* text : {"", "2026-03-01", "2026-3-1T6:00:00Z", "20260301T060000Z", "2026-03-01T06:00:00ZZ",

@@ -32,7 +32,8 @@ TEST(EventPlace, NamesWhatStandsBehindThePrefix) {
 }
 
 TEST(EventPlace, RefusesNamesThatWillNotDo) {
-  for (const std::string name : {"%00", "a%0ab", "%7F", "%", "%4", "%zz", "%FF", "%ED%A0%80"}) {
+  for (const std::string name :
+       {"%00", "a%0ab", "%7F", "%", "%4", "%zz", "%FF", "%ED%A0%80", "%C2%80", "a%C2%9Fb", "%C2"}) {
     const auto place = parse_event_place("/p/" + name, "/p/");
     ASSERT_FALSE(place.ok()) << name;
     EXPECT_EQ(place.error().status, 400);
@@ -43,6 +44,8 @@ TEST(EventPlace, RefusesNamesThatWillNotDo) {
   EXPECT_NE(channel_name_problem("_channels"), nullptr);
   EXPECT_NE(channel_name_problem("_channels/x"), nullptr);
   EXPECT_EQ(channel_name_problem("_channelsx"), nullptr);
+  EXPECT_STREQ(channel_name_problem("a\xc2\x85"), "the channel's name has control characters in it");
+  EXPECT_EQ(channel_name_problem("\xc2\xa0\xc3\x80"), nullptr);
 }
 
 TEST(EventQuery, ReadsChannelsAndPlaces) {
@@ -57,9 +60,11 @@ TEST(EventQuery, ReadsChannelsAndPlaces) {
 }
 
 TEST(EventQuery, RefusesWhatMakesNoSense) {
-  for (const char* query : {"channel=", "channel=%", "since=7", "since=x", "wait=soon", "wait=%4"}) {
+  for (const char* query : {"channel=", "channel=%", "since=7", "since=x", "since=7:1,", "since=,7:1",
+                            "since=7:1,7:2", "since=7:1&since=first", "since=,", "wait=soon", "wait=%4"}) {
     EXPECT_FALSE(parse_event_query(query, "a").ok()) << query;
   }
+  EXPECT_TRUE(parse_event_query("since=", "a")->since.empty());
   EXPECT_EQ(parse_event_query("x=1", "").error().message, "no channel is named");
 }
 

@@ -192,6 +192,16 @@ TEST_F(EventPublishTest, EachPublisherHasARate) {
   EXPECT_TRUE(publisher.publish({"a", shm::EventKind::text, "x", "", ""}).ok());
 }
 
+TEST_F(EventPublishTest, ABatchBeyondTheRateSaysWhenToComeAgain) {
+  limits.rate = {2, Millis(60'000)};
+  const Fields type = {{"Content-Type", "application/x-ndjson"}};
+  const std::string line = "{\"channel\":\"a\",\"data\":1}\n";
+  EXPECT_EQ(post("/", line, type).field("Retry-After"), "");
+  const Answer mixed = post("/", line + line, type);
+  EXPECT_EQ(mixed.status, 207);
+  EXPECT_EQ(mixed.field("Retry-After"), "30");
+}
+
 TEST_F(EventPublishTest, RingsTheWorkersThatListen) {
   shm::EventLog other(region.bytes(), 1, 1);
   EXPECT_EQ(post("/a", "x").status, 202);
@@ -259,6 +269,7 @@ TEST(EventSchemaTest, Types) {
             "count price paid place items ");
   EXPECT_EQ(problems(R"("order_id":null,"timestamp":1)"), "order_id timestamp ");
   EXPECT_EQ(problems(R"("count":123456789012345678901234567890)"), "");
+  EXPECT_EQ(check_event(schema, R"({"order_id":"1","timestamp":"2016-12-31T23:59:60Z"})").size(), 0u);
   EXPECT_EQ(problems(R"("count":1,"count":2,"note":1,"note":1,"more":1,"more":1)"), "count note ");
 }
 
