@@ -10,6 +10,7 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 
 #include "base/base64.h"
 #include "base/constant_time.h"
@@ -70,6 +71,19 @@ std::string curve_of(const EVP_PKEY* key) {
 }
 
 }  // namespace
+
+Json read_unique_members(std::string_view text) {
+  std::set<std::string> names;
+  bool twice = false;
+  const auto note_name = [&](int depth, Json::parse_event_t event, const Json& parsed) {
+    if (event == Json::parse_event_t::key && depth == 1) {
+      twice |= !names.insert(parsed.get_ref<const std::string&>()).second;
+    }
+    return true;
+  };
+  Json object = Json::parse(text, note_name, false);
+  return object.is_object() && !twice ? object : Json(Json::value_t::discarded);
+}
 
 // RFC 7518 section 3.1. The names are to be compared as they are.
 struct JwsKey::Algorithm {
@@ -132,8 +146,8 @@ Result<std::string> JwsKey::verify(std::string_view text) const {
   std::optional<std::string> payload = read_base64url(signing_input.substr(first + 1));
   const auto signature = read_base64url(text.substr(last + 1));
   if (!header_text || !payload || !signature) return refused("the token is none");
-  const Json header = Json::parse(*header_text, nullptr, false);
-  if (!header.is_object()) return refused("the token is none");
+  const Json header = read_unique_members(*header_text);
+  if (header.is_discarded()) return refused("the token is none");
   // RFC 7515 section 4.1.11; a payload that is not encoded (RFC 7797) is the one thing that might be asked
   // for without.
   if (header.contains("crit") || header.value("b64", Json(true)) != Json(true)) {

@@ -7,12 +7,18 @@
 #include <openssl/types.h>
 
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 
 #include "base/result.h"
 
 namespace banyan::handlers {
+
+// The object that a header or the claims of a token are. Something else, or with a member that is there
+// twice, which others might read otherwise than we (RFC 7515 section 4, RFC 7519 section 4): a discarded
+// value.
+nlohmann::json read_unique_members(std::string_view text);
 
 class JwsKey {
  public:

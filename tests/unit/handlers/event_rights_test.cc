@@ -155,10 +155,10 @@ TEST(TokenCheck, ReadsHeadersAsTheRfcsSay) {
                            R"(,"typ":"JOSE")", R"(,"typ":5)", R"(,"kid":"1","b64":true)"}) {
     EXPECT_EQ(status(fmt::format(R"({{"alg":"HS256"{}}})", more)), 200) << more;
   }
-  for (const char* wrong :
-       {R"({"alg":"hs256"})", R"({"alg":"HS384"})", R"({"alg":"none"})", R"({"alg":5})", "{}", "[]", "x",
-        R"({"alg":"HS256","crit":["exp"],"exp":1})", R"({"alg":"HS256","crit":["b64"],"b64":false})",
-        R"({"alg":"HS256","b64":false})", R"({"alg":"HS256","crit":[]})"}) {
+  for (const char* wrong : {R"({"alg":"hs256"})", R"({"alg":"HS384"})", R"({"alg":"none"})", R"({"alg":5})",
+                            "{}", "[]", "x", R"({"alg":"HS256","crit":["exp"],"exp":1})",
+                            R"({"alg":"HS256","crit":["b64"],"b64":false})", R"({"alg":"HS256","b64":false})",
+                            R"({"alg":"none","alg":"HS256"})", R"({"alg":"HS256","crit":[]})"}) {
     EXPECT_EQ(status(wrong), 401) << wrong;
   }
   const std::string good = sign_with_header(R"({"alg":"HS256"})", R"({"channels":"*"})");
@@ -193,6 +193,8 @@ TEST(TokenCheck, ReadsTimesAudienceAndChannels) {
   EXPECT_EQ(error(fmt::format(R"({{"aud":"live","exp":{}.5}})", seconds_from_now(60))), "");
   EXPECT_THAT(error(R"({"aud":"live","exp":-1e300})"), HasSubstr("expired"));
   EXPECT_EQ(error(R"({"aud":"live","nbf":-1})"), "");
+  const std::string twice = sign_with_header(R"({"alg":"HS256"})", R"({"aud":"x","aud":"live"})");
+  EXPECT_THAT(check->check(twice, now).error().message, HasSubstr("no claims"));
   const auto token = check->check(
       sign(JWT_ALG_HS256, "secret", R"({"aud":"live","channels":["a",7,"b/*"],"publish":"c"})"), now);
   EXPECT_EQ(token->channels, (std::vector<std::string>{"a", "b/*"}));
