@@ -62,11 +62,11 @@ missing_packages() {
   done
   have node || echo nodejs
   for pair in libevent:libevent-dev openssl:libssl-dev zlib:zlib1g-dev lua5.4:liblua5.4-dev libcurl:libcurl4-openssl-dev \
-    hiredis:libhiredis-dev libjwt:libjwt-dev re2:libre2-dev libxxhash:libxxhash-dev fmt:libfmt-dev libseccomp:libseccomp-dev; do
+    hiredis:libhiredis-dev re2:libre2-dev libxxhash:libxxhash-dev fmt:libfmt-dev libseccomp:libseccomp-dev; do
     { have pkg-config && pkg-config --exists "${pair%%:*}"; } || echo "${pair#*:}"
   done
   # GoogleTest only because the build folder is the one of ./test.sh: both must configure it alike.
-  for pair in nlohmann/json.hpp:nlohmann-json3-dev CLI/CLI.hpp:libcli11-dev toml.hpp:libtoml11-dev \
+  for pair in nlohmann/json.hpp:nlohmann-json3-dev cjose/cjose.h:libcjose-dev CLI/CLI.hpp:libcli11-dev toml.hpp:libtoml11-dev \
     date/tz.h:libhowardhinnant-date-dev gtest/gtest.h:libgtest-dev gmock/gmock.h:libgmock-dev; do
     { have g++ && have_header "${pair%%:*}"; } || echo "${pair#*:}"
   done

@@ -25,7 +25,7 @@ say() { printf '\n\033[1m== %s (%ds)\033[0m\n' "$*" "$SECONDS"; }
 
 packages=(g++ cmake ninja-build pkg-config ccache python3 clang clang-format libclang-rt-14-dev llvm mandoc curl openssl
   libevent-dev libssl-dev zlib1g-dev liblua5.4-dev libcurl4-openssl-dev libtoml11-dev nlohmann-json3-dev libcli11-dev
-  libhiredis-dev libjwt-dev redis-tools libre2-dev libxxhash-dev libfmt-dev libseccomp-dev libhowardhinnant-date-dev libgtest-dev libgmock-dev libbenchmark-dev valgrind
+  libhiredis-dev libcjose-dev redis-tools libre2-dev libxxhash-dev libfmt-dev libseccomp-dev libhowardhinnant-date-dev libgtest-dev libgmock-dev libbenchmark-dev valgrind
   faketime chromium nodejs npm)
 
 # promtool alone out of its Debian package: to install that would start a Prometheus server on this machine.

@@ -33,6 +33,7 @@ CONFINED = {
     "lua.hpp": ["proxy/lua/"],
     "curl/": ["proxy/net/fetch"],
     "openssl/": ["proxy/net/", "proxy/http/ws_handshake.cc", "handlers/sigv4", "handlers/batch_fetch", "handlers/event_dispatch/jws", "proxy/config/", "proxy/admin/", "proxy/process/"],
+    "cjose/": ["handlers/event_dispatch/jws"],
     "event2/": ["proxy/event/"],
     "hiredis/": ["handlers/event_dispatch/redis_link.cc"],
     "re2/": ["proxy/route/", "proxy/config/"],

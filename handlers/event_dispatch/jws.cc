@@ -1,9 +1,10 @@
 #include "handlers/event_dispatch/jws.h"
 
-#include <openssl/ec.h>
+#include <cjose/jws.h>
+#include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
+#include <openssl/objects.h>
 #include <openssl/pem.h>
 
 #include <algorithm>
@@ -11,9 +12,9 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
+#include <vector>
 
 #include "base/base64.h"
-#include "base/constant_time.h"
 
 namespace banyan::handlers {
 namespace {
@@ -22,52 +23,77 @@ using Json = nlohmann::json;
 
 Error refused(std::string why) { return client_error(401, std::move(why)); }
 
-const unsigned char* bytes_of(std::string_view text) {
-  return reinterpret_cast<const unsigned char*>(text.data());
+// RFC 7518 section 3.1. The names are to be compared as they are.
+struct Algorithm {
+  std::string_view name;
+  cjose_jwk_kty_t kind;
+  // Bytes; 0 for those of RSA keys, whose size OpenSSL checks. cjose 0.6 reads 32 of a shorter one of HS256
+  // all the same, and cuts one of ES256 into halves of any size.
+  size_t signature = 0;
+  cjose_jwk_ec_curve curve = CJOSE_JWK_EC_INVALID;
+};
+constexpr Algorithm kAlgorithms[] = {
+    {"HS256", CJOSE_JWK_KTY_OCT, 32},
+    {"HS384", CJOSE_JWK_KTY_OCT, 48},
+    {"HS512", CJOSE_JWK_KTY_OCT, 64},
+    {"RS256", CJOSE_JWK_KTY_RSA},
+    {"RS384", CJOSE_JWK_KTY_RSA},
+    {"RS512", CJOSE_JWK_KTY_RSA},
+    {"ES256", CJOSE_JWK_KTY_EC, 2 * 32, CJOSE_JWK_EC_P_256},
+    {"ES384", CJOSE_JWK_KTY_EC, 2 * 48, CJOSE_JWK_EC_P_384},
+    {"ES512", CJOSE_JWK_KTY_EC, 2 * 66, CJOSE_JWK_EC_P_521},
+};
+
+// What the key says of itself, not the token. Null: none that we know.
+const Algorithm* find_algorithm(const cjose_jwk_t* key, const Json& name) {
+  if (!key) return nullptr;
+  const cjose_jwk_kty_t kind = cjose_jwk_get_kty(key, nullptr);
+  const cjose_jwk_ec_curve curve =
+      kind == CJOSE_JWK_KTY_EC ? cjose_jwk_EC_get_curve(key, nullptr) : CJOSE_JWK_EC_INVALID;
+  const auto* found = std::find_if(std::begin(kAlgorithms), std::end(kAlgorithms), [&](const auto& one) {
+    return one.kind == kind && one.curve == curve && name.is_string() &&
+           name.get_ref<const std::string&>() == one.name;
+  });
+  return found == std::end(kAlgorithms) ? nullptr : found;
 }
 
-std::string hmac(const EVP_MD* digest, std::string_view secret, std::string_view text) {
-  unsigned char bytes[EVP_MAX_MD_SIZE];
-  unsigned int size = 0;
-  if (!HMAC(digest, secret.data(), static_cast<int>(secret.size()), bytes_of(text), text.size(), bytes,
-            &size))
-    return {};
-  return std::string(reinterpret_cast<const char*>(bytes), size);
+// One of the numbers that the key is made of, the highest byte first.
+std::vector<uint8_t> number_of(const EVP_PKEY* key, const char* name) {
+  BIGNUM* read = nullptr;
+  EVP_PKEY_get_bn_param(key, name, &read);
+  const std::unique_ptr<BIGNUM, decltype(&BN_free)> number(read, &BN_free);
+  std::vector<uint8_t> bytes(read ? static_cast<size_t>(BN_num_bytes(read)) : 0);
+  if (read) BN_bn2bin(read, bytes.data());
+  return bytes;
 }
 
-// RFC 7518 section 3.4 has two numbers of the curve's size side by side, OpenSSL wants them in DER.
-std::optional<std::string> to_der(std::string_view signature, size_t number) {
-  if (signature.size() != 2 * number) return std::nullopt;
-  const std::unique_ptr<ECDSA_SIG, decltype(&ECDSA_SIG_free)> pair(ECDSA_SIG_new(), &ECDSA_SIG_free);
-  const int size = static_cast<int>(number);
-  BIGNUM* r = BN_bin2bn(bytes_of(signature), size, nullptr);
-  BIGNUM* s = BN_bin2bn(bytes_of(signature.substr(number)), size, nullptr);
-  if (!pair || ECDSA_SIG_set0(pair.get(), r, s) != 1) {
-    BN_free(r), BN_free(s);
-    return std::nullopt;
-  }
-  unsigned char* der = nullptr;
-  const int length = i2d_ECDSA_SIG(pair.get(), &der);
-  if (length <= 0) return std::nullopt;
-  std::string text(reinterpret_cast<const char*>(der), static_cast<size_t>(length));
-  OPENSSL_free(der);
-  return text;
+cjose_jwk_t* make_rsa(const EVP_PKEY* key) {
+  std::vector<uint8_t> n = number_of(key, OSSL_PKEY_PARAM_RSA_N), e = number_of(key, OSSL_PKEY_PARAM_RSA_E);
+  const cjose_jwk_rsa_keyspec spec = {.e = e.data(), .elen = e.size(), .n = n.data(), .nlen = n.size()};
+  return cjose_jwk_create_RSA_spec(&spec, nullptr);
 }
 
-bool verified(EVP_PKEY* key, const EVP_MD* digest, std::string_view text, std::string_view signature) {
-  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
-  const bool good = context && EVP_DigestVerifyInit(context.get(), nullptr, digest, nullptr, key) == 1 &&
-                    EVP_DigestVerify(context.get(), bytes_of(signature), signature.size(), bytes_of(text),
-                                     text.size()) == 1;
+// Null: of another curve.
+cjose_jwk_t* make_ec(const EVP_PKEY* key) {
+  char name[64] = "";
+  EVP_PKEY_get_group_name(key, name, sizeof name, nullptr);
+  const auto* curve = std::find_if(std::begin(kAlgorithms), std::end(kAlgorithms), [&](const auto& one) {
+    return one.kind == CJOSE_JWK_KTY_EC && one.curve == OBJ_sn2nid(name);
+  });
+  if (curve == std::end(kAlgorithms)) return nullptr;
+  std::vector<uint8_t> x = number_of(key, OSSL_PKEY_PARAM_EC_PUB_X);
+  std::vector<uint8_t> y = number_of(key, OSSL_PKEY_PARAM_EC_PUB_Y);
+  const cjose_jwk_ec_keyspec spec = {
+      .crv = curve->curve, .x = x.data(), .xlen = x.size(), .y = y.data(), .ylen = y.size()};
+  return cjose_jwk_create_EC_spec(&spec, nullptr);
+}
+
+bool verified(std::string_view text, const cjose_jwk_t* key) {
+  const std::unique_ptr<cjose_jws_t, decltype(&cjose_jws_release)> jws(
+      cjose_jws_import(text.data(), text.size(), nullptr), &cjose_jws_release);
+  const bool good = jws && cjose_jws_verify(jws.get(), key, nullptr);
   ERR_clear_error();
   return good;
-}
-
-std::string curve_of(const EVP_PKEY* key) {
-  char name[64];
-  size_t size = 0;
-  return EVP_PKEY_get_group_name(key, name, sizeof name, &size) == 1 ? std::string(name, size)
-                                                                     : std::string();
 }
 
 }  // namespace
@@ -85,56 +111,21 @@ Json read_unique_members(std::string_view text) {
   return object.is_object() && !twice ? object : Json(Json::value_t::discarded);
 }
 
-// RFC 7518 section 3.1. The names are to be compared as they are.
-struct JwsKey::Algorithm {
-  std::string_view name;
-  Kind kind;
-  const EVP_MD* (*digest)();
-  std::string_view curve = {};
-  size_t number = 0;  // bytes of each of the two of a signature
-};
-const JwsKey::Algorithm JwsKey::kAlgorithms[] = {
-    {"HS256", Kind::hmac, EVP_sha256},
-    {"HS384", Kind::hmac, EVP_sha384},
-    {"HS512", Kind::hmac, EVP_sha512},
-    {"RS256", Kind::rsa, EVP_sha256},
-    {"RS384", Kind::rsa, EVP_sha384},
-    {"RS512", Kind::rsa, EVP_sha512},
-    {"ES256", Kind::ec, EVP_sha256, "prime256v1", 32},
-    {"ES384", Kind::ec, EVP_sha384, "secp384r1", 48},
-    {"ES512", Kind::ec, EVP_sha512, "secp521r1", 66},
-};
-
-JwsKey JwsKey::of_secret(std::string secret) { return JwsKey(Kind::hmac, std::move(secret)); }
+JwsKey JwsKey::of_secret(std::string secret) {
+  return JwsKey(
+      cjose_jwk_create_oct_spec(reinterpret_cast<const uint8_t*>(secret.data()), secret.size(), nullptr));
+}
 
 Result<JwsKey> JwsKey::read_public(const std::string& pem) {
   const std::unique_ptr<BIO, decltype(&BIO_free)> bio(
       BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), &BIO_free);
-  const std::shared_ptr<EVP_PKEY> read(
+  const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> read(
       bio ? PEM_read_bio_PUBKEY(bio.get(), nullptr, nullptr, nullptr) : nullptr, &EVP_PKEY_free);
   const int id = read ? EVP_PKEY_get_base_id(read.get()) : EVP_PKEY_NONE;
-  JwsKey key(id == EVP_PKEY_RSA ? Kind::rsa : Kind::ec, {});
-  key.public_ = read;
-  if (id == EVP_PKEY_EC) key.curve_ = curve_of(read.get());
+  JwsKey key(id == EVP_PKEY_RSA ? make_rsa(read.get()) : id == EVP_PKEY_EC ? make_ec(read.get()) : nullptr);
   ERR_clear_error();
-  const auto fits = [&](const Algorithm& algorithm) { return key.fits(algorithm); };
-  if (!read || std::none_of(std::begin(kAlgorithms), std::end(kAlgorithms), fits)) {
-    return proxy_error("not an RSA or EC (P-256, P-384, P-521) public key in PEM form");
-  }
+  if (!key.key_) return proxy_error("not an RSA or EC (P-256, P-384, P-521) public key in PEM form");
   return key;
-}
-
-bool JwsKey::fits(const Algorithm& algorithm) const {
-  return algorithm.kind == kind_ && algorithm.curve == curve_;
-}
-
-bool JwsKey::signed_by_us(std::string_view text, std::string_view signature,
-                          const Algorithm& algorithm) const {
-  const EVP_MD* digest = algorithm.digest();
-  if (kind_ == Kind::hmac) return equal_in_constant_time(signature, hmac(digest, secret_, text));
-  if (kind_ == Kind::rsa) return verified(public_.get(), digest, text, signature);
-  const std::optional<std::string> der = to_der(signature, algorithm.number);
-  return der && verified(public_.get(), digest, text, *der);
 }
 
 Result<std::string> JwsKey::verify(std::string_view text) const {
@@ -153,15 +144,10 @@ Result<std::string> JwsKey::verify(std::string_view text) const {
   if (header.contains("crit") || header.value("b64", Json(true)) != Json(true)) {
     return refused("the token's header asks for something unknown");
   }
-  const Json name = header.value("alg", Json());
-  const auto* algorithm =
-      std::find_if(std::begin(kAlgorithms), std::end(kAlgorithms), [&](const Algorithm& one) {
-        return fits(one) && name.is_string() && name.get_ref<const std::string&>() == one.name;
-      });
-  if (algorithm == std::end(kAlgorithms)) return refused("the token is signed in another way than ours");
-  if (!signed_by_us(signing_input, *signature, *algorithm)) {
-    return refused("the token is not signed by whom we know");
-  }
+  const Algorithm* algorithm = find_algorithm(key_.get(), header.value("alg", Json()));
+  if (!algorithm) return refused("the token is signed in another way than ours");
+  const bool fits = algorithm->signature == 0 || algorithm->signature == signature->size();
+  if (!fits || !verified(text, key_.get())) return refused("the token is not signed by whom we know");
   return *std::move(payload);
 }
 

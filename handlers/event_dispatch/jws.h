@@ -1,10 +1,10 @@
 // JSON Web Signatures in their compact form, HEADER.PAYLOAD.SIGNATURE (RFC 7515), by one key.
 //
-// By hand, with OpenSSL's algorithms: libjwt 1.10 refuses every "typ" but JWT, which RFC 9068 wants to be
-// "at+jwt", and knows nothing of "crit".
+// By cjose: libjwt 1.10 refuses every "typ" but JWT, which RFC 9068 wants to be "at+jwt", and knows nothing
+// of "crit". cjose leaves "typ" to us; what it is lax about is looked at before it gets the token.
 #pragma once
 
-#include <openssl/types.h>
+#include <cjose/jwk.h>
 
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
@@ -33,18 +33,10 @@ class JwsKey {
   Result<std::string> verify(std::string_view text) const;
 
  private:
-  enum class Kind { hmac, rsa, ec };
-  struct Algorithm;
-  static const Algorithm kAlgorithms[];
+  // Null, which nothing is signed by, if there is no memory for it.
+  explicit JwsKey(cjose_jwk_t* key) : key_(key, &cjose_jwk_release) {}
 
-  JwsKey(Kind kind, std::string secret) : kind_(kind), secret_(std::move(secret)) {}
-  bool fits(const Algorithm& algorithm) const;
-  bool signed_by_us(std::string_view text, std::string_view signature, const Algorithm& algorithm) const;
-
-  Kind kind_;
-  std::string secret_;                // of hmac
-  std::shared_ptr<EVP_PKEY> public_;  // of the others
-  std::string curve_;                 // of ec, as OpenSSL calls it
+  std::shared_ptr<const cjose_jwk_t> key_;
 };
 
 }  // namespace banyan::handlers

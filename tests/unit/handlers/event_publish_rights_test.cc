@@ -1,11 +1,11 @@
 // Who may publish to an event_dispatch handler, and options about publishing that make no sense.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
-#include <jwt.h>
 
 #include "handlers/all_handlers.h"
 #include "support/fake_call.h"
 #include "support/fake_worker.h"
+#include "support/signed_token.h"
 
 namespace banyan::handlers {
 namespace {
@@ -17,16 +17,7 @@ using ::testing::HasSubstr;
 using Fields = std::vector<std::pair<std::string, std::string>>;
 
 std::string make_token(const std::string& claims, const std::string& secret = "key") {
-  jwt_t* jwt = nullptr;
-  jwt_new(&jwt);
-  jwt_add_grants_json(jwt, claims.c_str());
-  jwt_set_alg(jwt, JWT_ALG_HS256, reinterpret_cast<const unsigned char*>(secret.data()),
-              static_cast<int>(secret.size()));
-  char* text = jwt_encode_str(jwt);
-  std::string token = text;
-  std::free(text);
-  jwt_free(jwt);
-  return token;
+  return support::sign("HS256", secret, claims);
 }
 
 struct PublishRightsTest : ::testing::Test {
