@@ -9,6 +9,7 @@
 
 namespace banyan::handlers {
 
+// What may be done with a channel, for Allow.
 inline constexpr std::string_view kChannelMethods = "GET, POST, OPTIONS";
 
 // For WWW-Authenticate (RFC 6750 section 3): a token is needed, it is not a good one, it does not allow that.
