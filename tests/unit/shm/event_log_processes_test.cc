@@ -128,13 +128,17 @@ TEST(EventLogProcesses, AnOvertakenReaderSeesWholeEvents) {
 TEST(EventLogProcesses, KilledPublishersLoseAndDoubleNothing) {
   constexpr uint64_t kKills = 150;
   testing::EventRegion region({.ring_bytes = 1 << 20, .max_channels = 64});
+  // What the ring holds several times over.
+  constexpr int64_t kMostAhead = 1000;
   struct Progress {
     std::atomic<uint64_t> begun[kKills + 2], returned[kKills + 2], stop;
+    std::atomic<int64_t> ahead;  // of the reader, whom the machine may leave no time
   };
   auto* progress = share<Progress>();
   const auto publish_on = [&](uint64_t publisher) {
     const auto log = region.view(EventLog::kNoWorker);
     for (uint64_t i = 1; !progress->stop; ++i) {
+      while (progress->ahead > kMostAhead && !progress->stop) std::this_thread::yield();
       progress->begun[publisher] = i;
       const std::string text = fmt::format("{}:{}", publisher, i), key = i % 3 ? text : "";
       // Channels come and go while it is killed.
@@ -143,6 +147,7 @@ TEST(EventLogProcesses, KilledPublishersLoseAndDoubleNothing) {
           !log->publish("all", EventKind::text, text, key, TimePoint()).ok())
         _exit(4);
       progress->returned[publisher] = i;
+      ++progress->ahead;
       if (publisher < kKills) continue;
       for (int wait = 0; wait < 20; ++wait) std::this_thread::yield();  // leaves the reader some time
     }
@@ -156,6 +161,7 @@ TEST(EventLogProcesses, KilledPublishersLoseAndDoubleNothing) {
     for (auto next = reader->next(cursor, event); next != EventLog::Next::none;
          next = reader->next(cursor, event)) {
       ASSERT_NE(next, EventLog::Next::overrun);
+      --progress->ahead;
       ASSERT_EQ(event.id, (EventId{all.last.epoch, ++offset}));
       const size_t colon = event.data.find(':');
       const uint64_t publisher = std::stoull(std::string(event.data.substr(0, colon)));
