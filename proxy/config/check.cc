@@ -21,7 +21,6 @@ class Checker {
     collect_names();
     check_root();
     check_listeners();
-    check_upstreams();
     check_rollouts();
     check_routes();
     check_unused();
@@ -70,15 +69,6 @@ class Checker {
       if (listener.address.kind == Address::Kind::unix_socket &&
           listener.address.host == config_.admin.socket) {
         value.error(fmt::format("{} is admin.socket already", address));
-      }
-    }
-  }
-
-  void check_upstreams() {
-    for (const Upstream& upstream : config_.upstreams) {
-      const Value value = root_.at("upstream").at(upstream.name);
-      if (upstream.balance == Upstream::Balance::hash && !value.has("hash")) {
-        value.at("balance").error("needs hash, the key that servers are chosen by");
       }
     }
   }
