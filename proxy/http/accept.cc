@@ -1,6 +1,6 @@
 #include "http/accept.h"
 
-#include <algorithm>
+#include <charconv>
 
 namespace banyan::http {
 namespace {
@@ -11,34 +11,34 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
-// "q=0", with up to three zeros behind the point.
-bool is_weight_zero(std::string_view parameter) {
-  if (!equal_ignoring_case(parameter.substr(0, 2), "q=")) return false;
-  return parameter.size() > 2 && parameter[2] == '0' &&
-         parameter.find_first_not_of("0.", 2) == parameter.npos;
-}
-
-bool has_weight_zero(std::string_view parameters) {
-  while (true) {
-    const size_t end = parameters.find(';');
-    if (is_weight_zero(trimmed(parameters.substr(0, end)))) return true;
-    if (end == parameters.npos) return false;
-    parameters.remove_prefix(end + 1);
-  }
+// "0.75": at most three digits after the point.
+int read_weight(std::string_view text) {
+  double weight = 0;
+  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), weight);
+  if (problem != std::errc() || end != text.data() + text.size() || !(weight >= 0 && weight <= 1)) return 0;
+  return static_cast<int>(weight * 1000 + 0.5);
 }
 
 }  // namespace
 
+Weighted read_weighted(std::string_view element) {
+  Weighted read;
+  size_t end = element.find(';');
+  read.name = trimmed(element.substr(0, end));
+  while (end != element.npos) {
+    element.remove_prefix(end + 1);
+    end = element.find(';');
+    const std::string_view parameter = trimmed(element.substr(0, end));
+    if (equal_ignoring_case(parameter.substr(0, 2), "q=")) read.weight = read_weight(parameter.substr(2));
+  }
+  return read;
+}
+
 bool accepts_by_name(const Fields& fields, std::string_view media_type) {
   bool found = false;
-  for (const Field& field : fields) {
-    if (field.id != FieldId::accept) continue;
-    each_list_element(field.value, [&](std::string_view range) {
-      const size_t end = std::min(range.find(';'), range.size());
-      if (!equal_ignoring_case(trimmed(range.substr(0, end)), media_type)) return;
-      found |= !has_weight_zero(range.substr(end));
-    });
-  }
+  each_weighted(fields, FieldId::accept, [&](const Weighted& range) {
+    found |= equal_ignoring_case(range.name, media_type) && range.weight > 0;
+  });
   return found;
 }
 
