@@ -4,15 +4,10 @@
 
 #include "admin/json.h"
 #include "admin/views.h"
+#include "http/chars.h"
 
 namespace banyan::admin {
 namespace {
-
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
 
 // "http://host:port/path?query", "//host/path" or "/path".
 bool read_url(std::string_view url, ExplainRequest& request) {
@@ -36,7 +31,7 @@ bool read_url(std::string_view url, ExplainRequest& request) {
 bool read_header(std::string_view text, ExplainRequest& request) {
   const size_t colon = text.find(':');
   if (colon == text.npos || colon == 0) return false;
-  request.headers.emplace_back(text.substr(0, colon), trim(text.substr(colon + 1)));
+  request.headers.emplace_back(text.substr(0, colon), http::chars::trim(text.substr(colon + 1)));
   return true;
 }
 

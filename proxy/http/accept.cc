@@ -2,14 +2,10 @@
 
 #include <charconv>
 
+#include "http/chars.h"
+
 namespace banyan::http {
 namespace {
-
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
 
 // "0.75": at most three digits after the point.
 int read_weight(std::string_view text) {
@@ -24,11 +20,11 @@ int read_weight(std::string_view text) {
 Weighted read_weighted(std::string_view element) {
   Weighted read;
   size_t end = element.find(';');
-  read.name = trimmed(element.substr(0, end));
+  read.name = chars::trim(element.substr(0, end));
   while (end != element.npos) {
     element.remove_prefix(end + 1);
     end = element.find(';');
-    const std::string_view parameter = trimmed(element.substr(0, end));
+    const std::string_view parameter = chars::trim(element.substr(0, end));
     if (equal_ignoring_case(parameter.substr(0, 2), "q=")) read.weight = read_weight(parameter.substr(2));
   }
   return read;

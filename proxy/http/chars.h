@@ -70,6 +70,13 @@ constexpr int hex_value(char c) {
 
 inline bool is_blank(char c) { return c == ' ' || c == '\t'; }
 
+// Without the blanks around it (OWS, RFC 9110 section 5.6.3).
+inline std::string_view trim(std::string_view text) {
+  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
+  return text;
+}
+
 inline const char* find_not(Class what, const char* at, const char* end) {
   while (at < end && is(*at, what)) ++at;
   return at;

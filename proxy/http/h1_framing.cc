@@ -12,12 +12,6 @@ namespace {
 
 constexpr uint64_t kMostLength = std::numeric_limits<int64_t>::max();
 
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && chars::is_blank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && chars::is_blank(text.back())) text.remove_suffix(1);
-  return text;
-}
-
 // The comma that ends the first element of a list, outside of quoted strings; or the end.
 size_t find_comma(std::string_view text) {
   bool quoted = false;
@@ -84,7 +78,7 @@ std::optional<uint64_t> parse_content_length(std::string_view value) {
 void TransferCodings::add(std::string_view value) {
   while (true) {
     size_t comma = find_comma(value);
-    add_coding(trim(value.substr(0, comma)));
+    add_coding(chars::trim(value.substr(0, comma)));
     if (comma == value.size()) return;
     value.remove_prefix(comma + 1);
   }
@@ -94,7 +88,7 @@ void TransferCodings::add_coding(std::string_view coding) {
   const char* begin = coding.data();
   const char* name_end = chars::find_not(chars::kToken, begin, begin + coding.size());
   std::string_view name = coding.substr(0, static_cast<size_t>(name_end - begin));
-  std::string_view parameters = trim(coding.substr(name.size()));
+  std::string_view parameters = chars::trim(coding.substr(name.size()));
   if (name.empty() || chunked_last_ || (!parameters.empty() && parameters.front() != ';')) faulty_ = true;
   if (equal_ignoring_case(name, "chunked")) {
     if (!parameters.empty()) faulty_ = true;

@@ -16,12 +16,6 @@ constexpr std::string_view kTail("\x00\x00\xff\xff", 4);
 // zlib turns a raw window of 8 bits into one of 9, which who asked for 8 could not read.
 constexpr int kLeastBits = 9, kMostBits = 15;
 
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && chars::is_blank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && chars::is_blank(text.back())) text.remove_suffix(1);
-  return text;
-}
-
 struct Parameter {
   std::string_view name;
   std::string_view value;
@@ -30,11 +24,11 @@ struct Parameter {
 
 Parameter parse_parameter(std::string_view text) {
   const size_t equals = text.find('=');
-  if (equals == text.npos) return {trimmed(text), {}, false};
-  std::string_view value = trimmed(text.substr(equals + 1));
+  if (equals == text.npos) return {chars::trim(text), {}, false};
+  std::string_view value = chars::trim(text.substr(equals + 1));
   if (value.size() >= 2 && value.front() == '"' && value.back() == '"')
     value = value.substr(1, value.size() - 2);
-  return {trimmed(text.substr(0, equals)), value, true};
+  return {chars::trim(text.substr(0, equals)), value, true};
 }
 
 // 8 to 15 without leading zeros, or nothing.
@@ -84,7 +78,7 @@ class Offer {
 
 std::optional<WsDeflate> read_offer(std::string_view text) {
   size_t end = text.find(';');
-  if (!equal_ignoring_case(trimmed(text.substr(0, end)), "permessage-deflate")) return std::nullopt;
+  if (!equal_ignoring_case(chars::trim(text.substr(0, end)), "permessage-deflate")) return std::nullopt;
   Offer offer;
   while (end != text.npos) {
     text.remove_prefix(end + 1);

@@ -1,5 +1,7 @@
 #include "lua/request_view.h"
 
+#include "http/chars.h"
+
 namespace banyan::lua {
 namespace {
 
@@ -11,12 +13,6 @@ bool same_name(std::string_view a, std::string_view b) {
     if (lower(a[i]) != lower(b[i])) return false;
   }
   return true;
-}
-
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
 }
 
 }  // namespace
@@ -48,7 +44,7 @@ bool next_cookie(const RequestView& request, CookiePlace& place, Field& cookie) 
       place.offset += pair.size() + 1;
       size_t equals = pair.find('=');
       if (equals == std::string_view::npos) continue;
-      cookie = {trim(pair.substr(0, equals)), trim(pair.substr(equals + 1))};
+      cookie = {http::chars::trim(pair.substr(0, equals)), http::chars::trim(pair.substr(equals + 1))};
       if (!cookie.name.empty()) return true;
     }
   }

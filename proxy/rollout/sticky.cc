@@ -1,16 +1,12 @@
 #include "rollout/sticky.h"
 
+#include "http/chars.h"
+
 namespace banyan::rollout {
 namespace {
 
 std::string_view trim_front(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  return text;
-}
-
-std::string_view trim(std::string_view text) {
-  text = trim_front(text);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+  while (!text.empty() && http::chars::is_blank(text.front())) text.remove_prefix(1);
   return text;
 }
 
@@ -58,7 +54,7 @@ std::string_view find_cookie(std::string_view field, std::string_view name) {
     field = trim_front(field);
     if (field.starts_with(name)) {
       const std::string_view rest = trim_front(field.substr(name.size()));
-      if (rest.starts_with('=')) return trim(rest.substr(1, rest.find(';') - 1));
+      if (rest.starts_with('=')) return http::chars::trim(rest.substr(1, rest.find(';') - 1));
     }
     const size_t end = field.find(';');
     field.remove_prefix(end == field.npos ? field.size() : end + 1);
