@@ -88,7 +88,7 @@ const Section<UpstreamLimits>& limits_section() {
            "answered by 503."),
        field("queue", &UpstreamLimits::queue, duration(), "Longest wait for a connection. Answered by 503."),
        field("response_head", &UpstreamLimits::response_head, size(1024, 1 << 20),
-             "Longest head of a response. Answered by 502.")});
+             "Longest head of a response, which may have 100 fields. More is answered by 502.")});
   return section;
 }
 
@@ -96,7 +96,9 @@ const Section<UpstreamRetry>& retry_section() {
   static const Section<UpstreamRetry> section(
       "retry",
       "Further attempts, where that is safe: the connection failed, or the request is idempotent and nothing "
-      "was received.",
+      "was received. A kept connection that the server had closed meanwhile is replaced by a new one, which "
+      "is "
+      "no attempt that counts.",
       {field("attempts", &UpstreamRetry::attempts, integer<uint32_t>(0, 10),
              "After the first, each on another server if there is one; 0 for none."),
        field("budget", &UpstreamRetry::budget, percent(),

@@ -71,7 +71,7 @@ class Batch {
     } catch (error) {
       const status = error.$metadata?.httpStatusCode;
       if (status === undefined || signal.aborted) return { error: signal.aborted ? 'timeout' : 'unreachable' };
-      if (status === 404 || status < 400 || status >= 500) return { result: { status } };
+      if (status === 404 || status === 410 || status < 400 || status >= 500) return { result: { status } };
       return { result: { status, code: error.Code ?? error.name } };
     }
   }
